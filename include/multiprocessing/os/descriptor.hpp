@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSL-1.0
+// Owned file descriptors, and the one place where a failed system call becomes an exception.
+#pragma once
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <cerrno>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <multiprocessing/core/timeout.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace os {
+
+/// @throws std::system_error with `error` (default: errno) and a text that names the call.
+[[noreturn]] inline void throw_system_error(const std::string& what, int error = errno) {
+    throw std::system_error(error, std::system_category(), what);
+}
+
+/// Returns `result`, or throws when it is negative.
+template <class Int>
+Int check(Int result, const char* what) {
+    if (result < 0)
+        throw_system_error(what);
+    return result;
+}
+
+/// Repeats a system call that a signal interrupted.
+template <class Call>
+auto retry(Call call) {
+    for (;;) {
+        const auto result = call();
+        if (result >= 0 || errno != EINTR)
+            return result;
+    }
+}
+
+/// A file descriptor that is closed with its owner.
+class descriptor {
+  public:
+    descriptor() = default;
+    explicit descriptor(int fd) noexcept : fd_(fd) {}
+    descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    descriptor& operator=(descriptor&& other) noexcept {
+        if (this != &other) {
+            reset();
+            fd_ = std::exchange(other.fd_, -1);
+        }
+        return *this;
+    }
+    ~descriptor() { reset(); }
+
+    [[nodiscard]] int get() const noexcept { return fd_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+    void reset() noexcept {
+        if (fd_ >= 0)
+            ::close(std::exchange(fd_, -1));
+    }
+
+    /// A second descriptor of the same open file, closed on exec.
+    [[nodiscard]] descriptor duplicate() const {
+        return descriptor(check(::fcntl(fd_, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
+    }
+
+  private:
+    int fd_ = -1;
+};
+
+/// An eventfd: any process that holds it can wake one that polls it.
+class event {
+  public:
+    event() : fd_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {}
+    explicit event(descriptor fd) noexcept : fd_(std::move(fd)) {}
+
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    /// @note Async-signal-safe; keeps errno.
+    void set() const noexcept {
+        const int saved = errno;
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = ::write(fd_.get(), &one, sizeof one);
+        errno = saved;  // EAGAIN: the counter is full, so the sleeper is woken anyway
+    }
+    void clear() const noexcept {
+        std::uint64_t count = 0;
+        [[maybe_unused]] const auto got = ::read(fd_.get(), &count, sizeof count);
+    }
+
+  private:
+    descriptor fd_;
+};
+
+/// Waits until `fd` is readable or hung up, at most `limit`. A signal ends the wait early.
+/// @returns true when there is something to read
+inline bool poll_readable(int fd, std::chrono::nanoseconds limit) {
+    pollfd entry{fd, POLLIN, 0};
+    const timespec time{static_cast<time_t>(limit.count() / 1'000'000'000),
+                        static_cast<long>(limit.count() % 1'000'000'000)};
+    const int ready =
+        ::ppoll(&entry, 1, limit < std::chrono::nanoseconds::zero() ? nullptr : &time, nullptr);
+    if (ready < 0 && errno != EINTR)
+        throw_system_error("ppoll");
+    return ready > 0;
+}
+
+}  // namespace os
+}  // namespace v0
+}  // namespace multiprocessing

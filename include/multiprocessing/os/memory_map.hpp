@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+// Shared memory without a name: memfds and their mappings.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <utility>
+
+#include <multiprocessing/os/descriptor.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace os {
+
+inline std::size_t page_size() noexcept {
+    static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return size;
+}
+
+/// A new memory file of `size` bytes, all zero and none of them allocated yet.
+/// @param name shown by /proc/PID/maps; need not be unique
+inline descriptor create_memory(const char* name, std::size_t size) {
+    descriptor fd(check(::memfd_create(name, MFD_CLOEXEC), "memfd_create"));
+    if (retry([&] { return ::ftruncate(fd.get(), static_cast<off_t>(size)); }) < 0)
+        throw_system_error("ftruncate(memfd)");
+    return fd;
+}
+
+/// Gives the range pages now, so that lack of memory is an error here and not SIGBUS at first
+/// touch. Lengthens the file when the range lies beyond its end.
+/// @throws std::system_error (ENOSPC, ENOMEM)
+inline void allocate(int fd, std::size_t offset, std::size_t size) {
+    int error = 0;
+    do {
+        error = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(size));
+    } while (error == EINTR);
+    if (error != 0)
+        throw_system_error("posix_fallocate(" + std::to_string(size) + " bytes of shared memory)",
+                           error);
+}
+
+/// A mapping of a part of a memory file, unmapped with its owner.
+class memory_map {
+  public:
+    enum class access { read, read_write };
+
+    memory_map() = default;
+    memory_map(int fd, std::size_t offset, std::size_t size, access mode = access::read_write)
+        : size_(size) {
+        void* const address =
+            ::mmap(nullptr, size, mode == access::read ? PROT_READ : PROT_READ | PROT_WRITE,
+                   MAP_SHARED, fd, static_cast<off_t>(offset));
+        if (address == MAP_FAILED)
+            throw_system_error("mmap(" + std::to_string(size) + " bytes of shared memory)");
+        address_ = static_cast<std::byte*>(address);
+    }
+    memory_map(memory_map&& other) noexcept
+        : address_(std::exchange(other.address_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    memory_map& operator=(memory_map&& other) noexcept {
+        std::swap(address_, other.address_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~memory_map() {
+        if (address_ != nullptr)
+            ::munmap(address_, size_);
+    }
+
+    [[nodiscard]] std::byte* data() const noexcept { return address_; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return address_ != nullptr; }
+
+  private:
+    std::byte* address_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace os
+}  // namespace v0
+}  // namespace multiprocessing
