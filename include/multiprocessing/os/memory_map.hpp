@@ -43,6 +43,18 @@ inline void allocate(int fd, std::size_t offset, std::size_t size) {
                            error);
 }
 
+/// Sets the length of the file; what is added reads as zero and has no pages yet.
+inline void resize(int fd, std::size_t size) {
+    if (retry([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) < 0)
+        throw_system_error("ftruncate(memfd)");
+}
+
+/// Gives the pages of the range back to the system; the range reads as zero afterwards.
+inline void discard(int fd, std::size_t offset, std::size_t size) noexcept {
+    ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                static_cast<off_t>(size));
+}
+
 /// A mapping of a part of a memory file, unmapped with its owner.
 class memory_map {
   public:
