@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSL-1.0
+// Waiting for several descriptors: once, or again and again through one that can itself be polled.
+#pragma once
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include <chrono>
+#include <span>
+
+#include <multiprocessing/os/descriptor.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace os {
+
+/// One descriptor to wait for: set `fd` (negative: skipped) and `writable`, read `ready`.
+struct watched {
+    int fd = -1;
+    bool writable = false;
+    bool ready = false;
+};
+
+/// Waits until one of them is ready, at most `limit` (negative: for ever). A signal ends it early.
+template <std::size_t Count>
+bool wait_any(std::span<watched, Count> entries, std::chrono::milliseconds limit) {
+    pollfd polled[Count];
+    for (std::size_t i = 0; i < Count; ++i)
+        polled[i] = {entries[i].fd,
+                     static_cast<short>(entries[i].writable ? POLLIN | POLLOUT : POLLIN), 0};
+    const int count =
+        ::poll(polled, Count, limit.count() < 0 ? -1 : static_cast<int>(limit.count()));
+    if (count < 0 && errno != EINTR)
+        throw_system_error("poll");
+    for (std::size_t i = 0; i < Count; ++i)
+        entries[i].ready = count > 0 && polled[i].revents != 0;
+    return count > 0;
+}
+
+/// An epoll descriptor: readable when one of its members is.
+class wait_set {
+  public:
+    wait_set() : fd_(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")) {}
+
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    void add(int member) { control(EPOLL_CTL_ADD, member, false); }
+    /// Waits for room to write, too, or no more.
+    void set_writable(int member, bool writable) { control(EPOLL_CTL_MOD, member, writable); }
+
+  private:
+    void control(int operation, int member, bool writable) {
+        epoll_event interest{};
+        interest.events = writable ? EPOLLIN | EPOLLOUT : EPOLLIN;
+        interest.data.fd = member;
+        check(::epoll_ctl(fd_.get(), operation, member, &interest), "epoll_ctl");
+    }
+
+    descriptor fd_;
+};
+
+}  // namespace os
+}  // namespace v0
+}  // namespace multiprocessing

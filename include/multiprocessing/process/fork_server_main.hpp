@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSL-1.0
+// The server process: one thread that forks children, watches them, and ends them with itself.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <deque>
+#include <string>
+#include <system_error>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/os/process.hpp>
+#include <multiprocessing/os/signal.hpp>
+#include <multiprocessing/os/socket.hpp>
+#include <multiprocessing/os/wait_set.hpp>
+#include <multiprocessing/process/child.hpp>
+#include <multiprocessing/process/fork_server_protocol.hpp>
+#include <multiprocessing/process/identity.hpp>
+#include <multiprocessing/process/role_code.hpp>
+#include <multiprocessing/process/start_method.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+/// What the server process is given.
+struct server_setup {
+    os::descriptor socket;
+    parent_identity parent;
+    StartMethod method = StartMethod::fork;
+    sigset_t mask{};               ///< what its children start with
+    bool executed = false;         ///< roles are names of functions and not addresses
+    bool hosts_processes = false;  ///< children are Processes: leave their orphans alone
+    void* inherited = nullptr;
+    std::string thread_name;  ///< what its children show in ps
+};
+
+class fork_server_main {
+  public:
+    /// Runs the server; never returns, in the server or in a child.
+    [[noreturn]] static void run(server_setup setup) noexcept {
+        try {
+            fork_server_main server(std::move(setup));
+            server.serve();
+        } catch (...) {
+            os::print_error("multiprocessing: the fork server failed: " + describe_exception() +
+                            "\n");
+        }
+        os::end_process(1);
+    }
+
+  private:
+    struct child {
+        std::uint64_t id;
+        pid_t pid;
+        std::uint32_t flags;
+        [[nodiscard]] bool has_group() const noexcept { return (flags & plain_process) == 0; }
+        [[nodiscard]] bool dies() const noexcept { return (flags & survives_server) == 0; }
+    };
+    using clock = std::chrono::steady_clock;
+
+    // All signals are blocked, so the terminal and the application's handlers do not reach the
+    // server; what it must know it reads. SIGTSTP that the application ignores stays ignored.
+    explicit fork_server_main(server_setup setup)
+        : setup_(std::move(setup)),
+          self_(os::process_id()),
+          child_disposition_(os::get_disposition(SIGCHLD)),
+          signals_(os::is_ignored(SIGTSTP)
+                       ? os::signal_reader({SIGCHLD})
+                       : os::signal_reader({SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU})) {
+        os::set_signal_mask(os::asynchronous_signals());
+        os::set_handler(SIGCHLD, SIG_DFL);
+        if (!setup_.hosts_processes)
+            os::become_subreaper();
+        os::set_thread_name("mp-fork-server");
+        os::detach_standard_input();
+        std::tie(life_, writer_) = os::life_pipe();
+        buffer_.resize(largest_packet);
+    }
+
+    [[noreturn]] void serve() {
+        for (;;) {
+            std::array<os::watched, 3> entries{{{setup_.socket.get(), !events_.empty(), false},
+                                                {setup_.parent.pidfd.get(), false, false},
+                                                {signals_.fd(), false, false}}};
+            os::wait_any(std::span(entries), orphans_wanted_ ? std::chrono::milliseconds(20)
+                                                             : std::chrono::milliseconds(-1));
+            if (entries[1].ready)
+                end();
+            if (entries[2].ready)
+                read_signals();
+            send_events();
+            if (entries[0].ready)
+                receive();
+            if (orphans_wanted_ && clock::now() >= next_search_)
+                kill_orphans();
+        }
+    }
+
+    // -- the parent's requests ---------------------------------------------------------------
+
+    void receive() {
+        std::vector<os::descriptor> descriptors;
+        const auto size = os::receive_packet(setup_.socket.get(), buffer_, descriptors);
+        if (!size)
+            return;
+        if (*size == 0)
+            end();
+        const std::span<const std::byte> packet(buffer_.data(), *size);
+        const auto header = input_cursor(packet).read_value<wire_request>();
+        if (header.kind == request_kind::start)
+            start(read_start_packet(packet, std::move(descriptors)));
+        else if (header.kind == request_kind::signal)
+            signal(header.id, header.signal);
+    }
+
+    void start(start_request request) {
+        pid_t pid = -1;
+        try {
+            pid = os::fork_process();
+        } catch (const std::system_error& error) {
+            report({2, 0, request.header.id, 0, error.code().value()}, {});
+            return;
+        }
+        if (pid == 0)
+            be_child(std::move(request));
+        const child born{request.header.id, pid, request.header.flags};
+        if (born.has_group())
+            os::make_group(pid);
+        children_.push_back(born);
+        os::descriptor pidfd;
+        if (!born.has_group())
+            pidfd = os::open_process(pid);
+        report({0, pid, born.id, 0, 0}, std::move(pidfd));
+    }
+
+    void signal(std::uint64_t id, int number) noexcept {
+        for (const child& one : children_)
+            if (one.id == id)
+                one.has_group() ? os::signal_group(one.pid, number)
+                                : os::signal_pid(one.pid, number);
+    }
+
+    // -- the forked child --------------------------------------------------------------------
+
+    [[noreturn]] void be_child(start_request request) noexcept {
+        const child self{request.header.id, os::process_id(), request.header.flags};
+        os::descriptor guard;
+        if (self.has_group())
+            os::make_group(0);
+        if (self.dies()) {
+            os::die_with_parent_thread();
+            if (os::parent_id() != self_)
+                os::end_process(1);
+            writer_.reset();
+            guard = os::die_with_writer(life_.get(),
+                                        self.has_group() ? os::victim::group : os::victim::process);
+        }
+        writer_.reset();
+        life_.reset();
+        signals_.close();
+        setup_.socket.reset();
+        events_.clear();
+        os::set_disposition(SIGCHLD, child_disposition_);
+        forget_interrupt_guards();
+        if (self.has_group()) {
+            os::set_handler(SIGINT, SIG_IGN);
+            os::set_handler(SIGTTIN, SIG_IGN);
+            os::set_handler(SIGTTOU, SIG_IGN);
+        }
+        os::set_thread_name(setup_.thread_name.c_str());
+        const std::string name = request.setup.name;
+        leave_child(run_child(name, [&] {
+            become_process(name, request.path, false, std::move(setup_.parent));
+            set_start_method(setup_.method, true);
+            request.setup.inherited = setup_.inherited;
+            const child_role role = decode_role(request.header, setup_.executed);
+            os::set_signal_mask(setup_.mask);
+            return role(request.setup);
+        }));
+    }
+
+    // -- the ends of children ----------------------------------------------------------------
+
+    void read_signals() {
+        bool stop = false;
+        while (const int number = signals_.next())
+            stop = stop || number != SIGCHLD;
+        if (stop)
+            stop_all();
+        reap();
+    }
+
+    /// The terminal stops the job: its signal reaches the parent's group, in which this server is
+    /// and the workers are not.
+    void stop_all() noexcept {
+        for (const child& one : children_)
+            if (one.has_group())
+                os::signal_group(one.pid, SIGSTOP);
+        os::raise_signal(SIGSTOP);  // returns when the shell continues the job
+        for (const child& one : children_)
+            if (one.has_group())
+                os::signal_group(one.pid, SIGCONT);
+    }
+
+    /// The group is killed while the zombie still keeps its number from being used again.
+    void reap() {
+        while (const auto ended = os::find_ended_child()) {
+            const auto found = std::find_if(children_.begin(), children_.end(),
+                                            [&](const child& c) { return c.pid == ended->pid; });
+            if (found == children_.end()) {
+                os::reap(ended->pid);
+                continue;
+            }
+            const child gone = *found;
+            children_.erase(found);
+            if (gone.has_group())
+                os::signal_group(gone.pid, SIGKILL);
+            os::reap(gone.pid);
+            report({1, gone.pid, gone.id, ended->exitcode, 0}, {});
+        }
+        orphans_wanted_ = !setup_.hosts_processes && (!children_.empty() || os::has_children());
+    }
+
+    /// Kills what dead workers left behind outside their groups. What belongs to the group of a
+    /// live worker stays. Their own orphans, which show when they have died, bring us back.
+    /// @note A search can cost some microseconds for each process of the machine, so searches take
+    ///     at most a twentieth of the time.
+    void kill_orphans() {
+        const auto begin = clock::now();
+        for (const pid_t pid : os::list_children()) {
+            const pid_t group = os::group_of(pid);
+            const bool kept = std::any_of(children_.begin(), children_.end(), [&](const child& c) {
+                return c.pid == pid || (c.has_group() && c.pid == group);
+            });
+            if (!kept)
+                os::signal_pid(pid, SIGKILL);
+        }
+        const auto now = clock::now();
+        next_search_ = now + 20 * (now - begin);
+        orphans_wanted_ = false;
+    }
+
+    /// The parent is gone or wants no more: everything ends, also what is stopped.
+    [[noreturn]] void end() {
+        const Deadline deadline(std::chrono::seconds(2));
+        std::erase_if(children_, [](const child& one) { return !one.dies(); });
+        for (const child& one : children_) {
+            if (one.has_group())
+                os::signal_group(one.pid, SIGKILL);
+            os::signal_pid(one.pid, SIGKILL);
+        }
+        while (!deadline.expired()) {
+            while (const auto ended = os::find_ended_child()) {
+                std::erase_if(children_, [&](const child& c) { return c.pid == ended->pid; });
+                if (!setup_.hosts_processes)
+                    os::signal_group(ended->pid, SIGKILL);  // none, unless it led one
+                os::reap(ended->pid);
+            }
+            if (children_.empty() && (setup_.hosts_processes || !os::has_children()))
+                break;
+            if (children_.empty())
+                kill_orphans();
+            std::array<os::watched, 1> entries{{{signals_.fd(), false, false}}};
+            os::wait_any(std::span(entries), std::chrono::milliseconds(5));
+            while (signals_.next() != 0) {
+            }
+        }
+        os::end_process(0);
+    }
+
+    // -- events to the parent ----------------------------------------------------------------
+
+    /// Never waits for the parent: what does not fit into the socket stays here.
+    void report(const wire_event& event, os::descriptor pidfd) {
+        waiting_packet packet;
+        append_wire(packet.bytes, event);
+        if (pidfd)
+            packet.descriptors.push_back(std::move(pidfd));
+        events_.push_back(std::move(packet));
+        send_events();
+    }
+    void send_events() {
+        while (!events_.empty() &&
+               events_.front().send(setup_.socket.get()) == os::send_result::sent)
+            events_.pop_front();
+    }
+
+    server_setup setup_;
+    pid_t self_;
+    os::disposition child_disposition_;
+    os::signal_reader signals_;
+    os::descriptor life_;
+    os::descriptor writer_;
+    std::vector<std::byte> buffer_;
+    std::vector<child> children_;
+    std::deque<waiting_packet> events_;
+    bool orphans_wanted_ = false;
+    clock::time_point next_search_{};
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace multiprocessing

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSL-1.0
+// The warning that a process with threads gets when it forks.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include <multiprocessing/os/process.hpp>
+#include <multiprocessing/process/identity.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+/// Warns, once in a process, when threads that are not the library's run beside the one that is
+/// about to fork: a lock that one of them holds stays locked in the child for ever.
+/// @par Python DeprecationWarning since 3.12
+inline void warn_about_threads() {
+    static std::atomic<bool> warned{false};
+    if (warned.load(std::memory_order_relaxed))
+        return;
+    const int others = os::count_threads() - 1 - library_threads().load();
+    if (others > 0 && !warned.exchange(true))
+        os::print_error("multiprocessing: this process runs " + std::to_string(others) +
+                        " other thread(s): fork() may lead to deadlocks in the child\n");
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace multiprocessing

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSL-1.0
+// The three ways to start a process, and the one that is used where none is named.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace multiprocessing {
+inline namespace v0 {
+
+/// How a process comes into being.
+/// - fork: a copy of this process, with all its memory; needs nothing, but must not be used while
+///   other threads hold locks that the child needs
+/// - spawn: this program, executed anew; `freeze_support()` must be the first statement of main
+/// - forkserver: forked by a single-threaded server that was itself executed anew
+enum class StartMethod { fork, spawn, forkserver };
+
+/// @returns "fork", "spawn" or "forkserver", as Python names them
+[[nodiscard]] inline std::string to_string(StartMethod method) {
+    switch (method) {
+        case StartMethod::spawn:
+            return "spawn";
+        case StartMethod::forkserver:
+            return "forkserver";
+        case StartMethod::fork:
+            break;
+    }
+    return "fork";
+}
+
+namespace detail {
+
+/// The default start method of this process. Children inherit it.
+struct default_start_method {
+    std::mutex mutex;
+    std::optional<StartMethod> method;
+
+    static default_start_method& instance() {
+        static auto& object = *new default_start_method;  // exit handlers still use it
+        return object;
+    }
+};
+
+}  // namespace detail
+
+/// Sets the start method of everything that does not name its own.
+/// @param force replaces a method that is already fixed
+/// @throws std::runtime_error when the method is already fixed: it can be set once, before it is
+///     used
+/// @par Python `multiprocessing.set_start_method`; its RuntimeError is std::runtime_error
+inline void set_start_method(StartMethod method, bool force = false) {
+    auto& state = detail::default_start_method::instance();
+    const std::scoped_lock lock(state.mutex);
+    if (state.method && !force)
+        throw std::runtime_error("set_start_method: the start method has already been set");
+    state.method = method;
+}
+
+/// Returns the start method of everything that does not name its own, and fixes it.
+[[nodiscard]] inline StartMethod get_start_method() {
+    auto& state = detail::default_start_method::instance();
+    const std::scoped_lock lock(state.mutex);
+    if (!state.method)
+        state.method = StartMethod::fork;
+    return *state.method;
+}
+
+/// @returns all start methods, the default first
+[[nodiscard]] inline std::vector<StartMethod> get_all_start_methods() {
+    return {StartMethod::fork, StartMethod::spawn, StartMethod::forkserver};
+}
+
+}  // namespace v0
+}  // namespace multiprocessing
