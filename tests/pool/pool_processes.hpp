@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSL-1.0
+// Looks at processes through /proc, and runs a body in a process of its own.
+#pragma once
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <csignal>
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <random>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pool/pool_tools.hpp"
+
+namespace pool_test {
+
+struct ProcessState {
+    char state = '?';
+    int parent = 0;
+};
+
+inline std::optional<ProcessState> state_of(int pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const auto end = text.rfind(')');  // the name before it may hold anything
+    if (end == std::string::npos) {
+        return std::nullopt;
+    }
+    ProcessState result;
+    std::istringstream(text.substr(end + 1)) >> result.state >> result.parent;
+    return result;
+}
+
+/// True when the process has ended; one that nobody has waited for counts as ended.
+inline bool gone(int pid) {
+    const auto state = state_of(pid);
+    return !state || state->state == 'Z' || state->state == 'X';
+}
+
+template <class Pids>
+bool all_gone(const Pids& pids) {
+    return std::all_of(pids.begin(), pids.end(), [](int pid) { return gone(pid); });
+}
+
+inline std::vector<int> numeric_entries(const std::string& folder) {
+    std::vector<int> list;
+    if (DIR* dir = ::opendir(folder.c_str())) {
+        while (const dirent* entry = ::readdir(dir)) {
+            char* end = nullptr;
+            const long value = std::strtol(entry->d_name, &end, 10);
+            if (end != entry->d_name && *end == '\0') {
+                list.push_back(static_cast<int>(value));
+            }
+        }
+        ::closedir(dir);
+    }
+    return list;
+}
+
+/// The living children of a process.
+inline std::vector<int> children_of(int pid) {
+    std::vector<int> list;
+    for (const int candidate : numeric_entries("/proc")) {
+        const auto state = state_of(candidate);
+        if (state && state->parent == pid && state->state != 'Z' && state->state != 'X') {
+            list.push_back(candidate);
+        }
+    }
+    return list;
+}
+
+inline std::vector<int> descendants_of(int pid) {
+    std::vector<int> list = children_of(pid);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const auto more = children_of(list[i]);
+        list.insert(list.end(), more.begin(), more.end());
+    }
+    return list;
+}
+
+inline std::size_t open_descriptors() {
+    return numeric_entries("/proc/self/fd").size();
+}
+
+inline std::size_t thread_count() {
+    return numeric_entries("/proc/self/task").size();
+}
+
+/// Resident memory of this process in bytes.
+inline std::size_t resident_bytes() {
+    std::ifstream file("/proc/self/statm");
+    std::size_t total = 0;
+    std::size_t resident = 0;
+    file >> total >> resident;
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Runs a body in a forked process and ends it by _exit with what the body returns; 99 stands for
+/// an exception. No test macro may be used in the body.
+class ChildProgram {
+  public:
+    template <class Body>
+    explicit ChildProgram(Body body) {
+        std::cout.flush();
+        std::fflush(nullptr);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::setpgid(0, 0);
+            std::signal(SIGALRM, SIG_DFL);
+            ::alarm(static_cast<unsigned>(4 * patience.count()));
+            int code = 99;
+            try {
+                code = body();
+            } catch (const std::exception& e) {
+                std::fprintf(stderr, "child program: %s\n", e.what());
+            } catch (...) {
+            }
+            ::_exit(code);
+        }
+        ::setpgid(pid_, pid_);
+    }
+    ChildProgram(const ChildProgram&) = delete;
+    ChildProgram& operator=(const ChildProgram&) = delete;
+    ~ChildProgram() {
+        if (!waited_) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+    }
+
+    int pid() const { return pid_; }
+
+    /// The exit code, minus the signal, or nothing if it still runs after the limit.
+    std::optional<int> wait(std::chrono::milliseconds limit = patience) {
+        int status = 0;
+        if (!eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; }, limit)) {
+            return std::nullopt;
+        }
+        waited_ = true;
+        return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    }
+
+  private:
+    int pid_ = -1;
+    bool waited_ = false;
+};
+
+/// Sends SIGKILL (or SIGSTOP, later SIGCONT) to random workers of this process at random instants
+/// while it lives. Workers are the children of its children: the servers are spared.
+class RandomKiller {
+  public:
+    explicit RandomKiller(std::chrono::microseconds longest_pause)
+        : thread_([this, longest_pause](const std::stop_token& stop) {
+              std::mt19937 random(static_cast<unsigned>(::getpid()));
+              std::uniform_int_distribution<long> pause(0, longest_pause.count());
+              while (!stop.stop_requested()) {
+                  std::this_thread::sleep_for(std::chrono::microseconds(pause(random)));
+                  std::vector<int> workers;
+                  for (const int server : children_of(::getpid())) {
+                      const auto more = children_of(server);
+                      workers.insert(workers.end(), more.begin(), more.end());
+                  }
+                  if (!workers.empty() && !stop.stop_requested()) {
+                      ::kill(workers[random() % workers.size()], SIGKILL);
+                      kills_.fetch_add(1);
+                  }
+              }
+          }) {}
+
+    long kills() const { return kills_.load(); }
+    void stop() {
+        thread_.request_stop();
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+    }
+
+  private:
+    std::atomic<long> kills_{0};
+    std::jthread thread_;
+};
+
+}  // namespace pool_test

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSL-1.0
+// What every test of pools needs: a deadline, waiting for a condition, names of outcomes, and the
+// same body run over every kind of pool.
+#pragma once
+
+#include <sys/time.h>
+#include <unistd.h>
+#include <csignal>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <multiprocessing/pool.hpp>
+#include <multiprocessing/process.hpp>
+
+#include "support/catch.hpp"
+
+namespace mp = multiprocessing;
+
+namespace pool_test {
+
+using namespace std::chrono_literals;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+#else
+inline constexpr bool sanitized = false;
+#endif
+
+/// How long anything may take before it counts as hung; generous, since machines are shared.
+inline constexpr std::chrono::seconds patience{sanitized ? 40 : 15};
+
+/// Multiplies the loops of the crash and stress tests for runs by hand.
+inline long scaled(long loops) {
+    const char* text = std::getenv("MULTIPROCESSING_TEST_SCALE");
+    const double factor = text ? std::strtod(text, nullptr) : 1.0;
+    return std::max(1L, static_cast<long>(static_cast<double>(loops) * (factor > 0 ? factor : 1)));
+}
+
+/// Ends the program with SIGABRT, naming the test, when a case does not end in time. It uses a
+/// timer signal and not a thread, so that pools are forked from a process without threads.
+class Watch {
+  public:
+    explicit Watch(std::chrono::seconds limit = 3 * patience) {
+        const std::string name = Catch::getResultCapture().getCurrentTestName();
+        std::snprintf(text(), text_size, "\ndeadline passed in: %.400s\n", name.c_str());
+        struct sigaction action = {};
+        action.sa_handler = [](int) {
+            [[maybe_unused]] const auto n = ::write(2, text(), std::strlen(text()));
+            std::signal(SIGABRT, SIG_DFL);
+            std::abort();
+        };
+        ::sigaction(SIGALRM, &action, &before_);
+        arm(limit);
+    }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    ~Watch() {
+        arm(std::chrono::seconds(0));
+        ::sigaction(SIGALRM, &before_, nullptr);
+    }
+
+  private:
+    static constexpr std::size_t text_size = 512;
+    static char* text() {
+        static char buffer[text_size];
+        return buffer;
+    }
+    static void arm(std::chrono::seconds limit) {
+        itimerval timer = {};
+        timer.it_value.tv_sec = limit.count();
+        ::setitimer(ITIMER_REAL, &timer, nullptr);
+    }
+    struct sigaction before_ = {};
+};
+
+/// Polls until the condition holds; false when it does not within the limit.
+template <class Condition>
+bool eventually(Condition condition, std::chrono::milliseconds limit = patience) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() >= end) {
+            return condition();
+        }
+        std::this_thread::sleep_for(1ms);
+    }
+    return true;
+}
+
+/// The name of the library's (or the standard's) type of an exception, the text of any other.
+inline std::string name_of(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const mp::WorkerLostError&) {
+        return "WorkerLostError";
+    } catch (const mp::CancelledError&) {
+        return "CancelledError";
+    } catch (const mp::TimeoutError&) {
+        return "TimeoutError";
+    } catch (const mp::RemoteError&) {
+        return "RemoteError";
+    } catch (const mp::ProcessError&) {
+        return "ProcessError";
+    } catch (const mp::PicklingError&) {
+        return "PicklingError";
+    } catch (const mp::UnpicklingError&) {
+        return "UnpicklingError";
+    } catch (const mp::ValueError&) {
+        return "ValueError";
+    } catch (const mp::KeyboardInterrupt&) {
+        return "KeyboardInterrupt";
+    } catch (const std::system_error&) {
+        return "std::system_error";
+    } catch (const std::bad_alloc&) {
+        return "std::bad_alloc";
+    } catch (const std::exception& e) {
+        return std::string(e.what()).substr(0, 200);
+    } catch (...) {
+        return "unknown";
+    }
+}
+
+/// "value", or the name of what the call threw.
+template <class Call>
+std::string outcome_of(Call&& call) {
+    try {
+        static_cast<void>(std::forward<Call>(call)());
+        return "value";
+    } catch (...) {
+        return name_of(std::current_exception());
+    }
+}
+
+/// "value", the name of what get() threw, or "pending" when nothing came in time.
+template <class R>
+std::string outcome(const mp::AsyncResult<R>& result, std::chrono::milliseconds limit = patience) {
+    if (!result.wait(limit)) {
+        return "pending";
+    }
+    return outcome_of([&] { static_cast<void>(result.get()); });
+}
+
+/// Reads an imap to its end: for each item its value as text or the name of its error.
+template <class Iterator>
+std::vector<std::string> outcomes(Iterator& it, std::size_t at_most) {
+    std::vector<std::string> list;
+    while (list.size() < at_most) {
+        try {
+            auto item = it.next(std::chrono::seconds(patience));
+            if (!item) {
+                return list;
+            }
+            list.push_back(std::to_string(*item));
+        } catch (...) {
+            list.push_back(name_of(std::current_exception()));
+        }
+    }
+    return list;
+}
+
+inline long count_of(const std::vector<std::string>& list, const std::string& what) {
+    return static_cast<long>(std::count(list.begin(), list.end(), what));
+}
+
+inline std::vector<int> numbers(int count) {
+    std::vector<int> list(static_cast<std::size_t>(count));
+    std::iota(list.begin(), list.end(), 0);
+    return list;
+}
+
+// ---- every kind of pool
+
+enum class Kind { fork, spawn, forkserver, threads };
+
+inline mp::StartMethod method_of(Kind kind) {
+    return kind == Kind::spawn        ? mp::StartMethod::spawn
+           : kind == Kind::forkserver ? mp::StartMethod::forkserver
+                                      : mp::StartMethod::fork;
+}
+
+inline std::string name_of(Kind kind) {
+    return kind == Kind::threads ? "threads" : mp::to_string(method_of(kind));
+}
+
+/// Runs the rest of the case once for every start method. Call it once a case.
+inline mp::StartMethod every_method() {
+    return method_of(GENERATE(Kind::fork, Kind::spawn, Kind::forkserver));
+}
+
+/// Runs the body with a pool of processes of each start method. Call it once a case.
+template <class Body>
+void on_process_pools(int processes, Body body) {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    mp::Pool<> pool({.processes = processes, .start_method = method});
+    body(pool);
+}
+
+/// Runs the body with a pool of each start method and with a ThreadPool. Call it once a case.
+template <class Body>
+void on_every_pool(int processes, Body body) {
+    const Kind kind = GENERATE(Kind::fork, Kind::spawn, Kind::forkserver, Kind::threads);
+    INFO("kind of pool " << name_of(kind));
+    Watch watch;
+    if (kind == Kind::threads) {
+        mp::ThreadPool pool({.processes = processes});
+        body(pool);
+    } else {
+        mp::Pool<> pool({.processes = processes, .start_method = method_of(kind)});
+        body(pool);
+    }
+}
+
+// ---- tasks that many tests send
+
+inline int square(int x) {
+    return x * x;
+}
+
+inline int multiply(int a, int b) {
+    return a * b;
+}
+
+inline int own_pid() {
+    return ::getpid();
+}
+
+inline int parent_pid() {
+    return ::getppid();
+}
+
+inline int fail_on_odd(int x) {
+    if (x % 2 != 0) {
+        throw std::invalid_argument("odd: " + std::to_string(x));
+    }
+    return x;
+}
+
+inline std::vector<int> serial_squares(int count) {
+    std::vector<int> list = numbers(count);
+    std::transform(list.begin(), list.end(), list.begin(), square);
+    return list;
+}
+
+}  // namespace pool_test
