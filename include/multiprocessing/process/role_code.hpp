@@ -4,28 +4,36 @@
 
 #include <cstdint>
 
+#include <multiprocessing/os/image.hpp>
 #include <multiprocessing/process/fork_server_protocol.hpp>
+#include <multiprocessing/serialization/function.hpp>
 
 namespace multiprocessing {
 inline namespace v0 {
 namespace detail {
 
-inline void role_anchor() {}
-inline std::uint64_t program_fingerprint() {
-    return 1;
-}
-
-/// @param executed the other process is an execution of its own, with its own addresses
+/// @param executed the other process is an execution of its own, with addresses of its own
+/// @throws PicklingError when no image holds the role
 inline void encode_role(wire_request& header, child_role role, bool executed) {
-    const auto address = reinterpret_cast<std::uintptr_t>(role);
-    header.role_offset =
-        executed ? address - reinterpret_cast<std::uintptr_t>(&role_anchor) : address;
+    if (executed) {
+        const code_ref code = encode_code(reinterpret_cast<const void*>(role));
+        header.role_image = code.image;
+        header.role_offset = code.offset;
+    } else {
+        header.role_offset = reinterpret_cast<std::uintptr_t>(role);
+    }
 }
+/// @throws UnpicklingError when this process does not have it
 inline child_role decode_role(const wire_request& header, bool executed) {
     if (!executed)
-        return reinterpret_cast<child_role>(header.role_offset);
-    return reinterpret_cast<child_role>(header.role_offset +
-                                        reinterpret_cast<std::uintptr_t>(&role_anchor));
+        return reinterpret_cast<child_role>(static_cast<std::uintptr_t>(header.role_offset));
+    return reinterpret_cast<child_role>(decode_code({header.role_image, header.role_offset}));
+}
+
+/// What both ends of a handshake must agree on: the same build of the same program.
+inline std::uint64_t program_fingerprint() {
+    static const std::uint64_t digest = os::program_digest();
+    return digest;
 }
 
 }  // namespace detail
