@@ -24,6 +24,7 @@
 #include <vector>
 
 #include <multiprocessing/os/descriptor.hpp>
+#include <multiprocessing/os/process_id.hpp>
 #include <multiprocessing/os/socket.hpp>
 
 #ifndef P_PIDFD
@@ -34,9 +35,6 @@ namespace multiprocessing {
 inline namespace v0 {
 namespace os {
 
-inline pid_t process_id() noexcept {
-    return ::getpid();
-}
 inline pid_t parent_id() noexcept {
     return ::getppid();
 }
@@ -97,6 +95,19 @@ inline bool has_children() noexcept {
     return detail::wait_for(P_ALL, 0, WNOHANG | WNOWAIT).has_value();
 }
 
+/// Opens a child that was just made. A child that could not be watched would be lost: it is killed
+/// and reaped when there is no descriptor left.
+/// @returns empty when it has ended and somebody else has reaped it
+inline descriptor open_child(pid_t pid) {
+    try {
+        return open_process(pid);
+    } catch (...) {
+        ::kill(pid, SIGKILL);
+        detail::wait_for(P_PID, static_cast<id_t>(pid), 0);
+        throw;
+    }
+}
+
 enum class child_state { alive, ended, unknown };
 /// Reaps the child if it has ended. Unknown: it is no child, or somebody else has reaped it.
 inline std::pair<child_state, int> try_reap(int pidfd) noexcept {
@@ -126,6 +137,11 @@ inline bool wait_for_end(int pidfd, std::chrono::nanoseconds limit) noexcept {
 /// fork(2). @throws std::system_error (EAGAIN: too many processes)
 inline pid_t fork_process() {
     return check(::fork(), "fork");
+}
+
+/// Calls `handler` when the process calls exit, before every handler that is registered already.
+inline void at_exit_first(void (*handler)(int status, void*)) noexcept {
+    ::on_exit(handler, nullptr);
 }
 
 /// Ends the calling process at once: no exit handlers, no destructors of static objects.

@@ -92,9 +92,10 @@ inline send_result send_packet(int fd, std::span<const std::span<const std::byte
 
 /// Receives one packet; never waits.
 /// @returns its size, 0 when the other end is closed, nothing when no packet is there
-/// @throws std::system_error (EMFILE when descriptors were lost because too many are open)
+/// @param lost set when descriptors did not arrive because this process has too many open
 inline std::optional<std::size_t> receive_packet(int fd, std::span<std::byte> buffer,
-                                                 std::vector<descriptor>& descriptors) {
+                                                 std::vector<descriptor>& descriptors,
+                                                 bool* lost = nullptr) {
     iovec piece{buffer.data(), buffer.size()};
     msghdr message{};
     message.msg_iov = &piece;
@@ -123,8 +124,8 @@ inline std::optional<std::size_t> receive_packet(int fd, std::span<std::byte> bu
             descriptors.emplace_back(received);
         }
     }
-    if ((message.msg_flags & MSG_CTRUNC) != 0)
-        throw_system_error("recvmsg(SCM_RIGHTS)", EMFILE);
+    if (lost != nullptr)
+        *lost = (message.msg_flags & MSG_CTRUNC) != 0;
     return static_cast<std::size_t>(got);
 }
 

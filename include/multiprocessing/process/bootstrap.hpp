@@ -154,7 +154,7 @@ inline executed_program execute_program(boot_mode mode, StartMethod method,
         program.pid =
             os::execute(executable_path::instance().get(), std::string(boot_variable) + "=1",
                         descriptors, os::asynchronous_signals());
-        program.pidfd = os::open_process(program.pid);
+        program.pidfd = os::open_child(program.pid);
     }
     theirs.reset();
     waiting_packet packet;

@@ -81,9 +81,7 @@ int run_child(const std::string& name, Body&& body) noexcept {
 /// Set where processes are started: ends the children of the calling process, as exit does.
 inline std::atomic<void (*)()> end_own_children{nullptr};
 
-/// The end of every child: ends its own children, flushes, ends.
-/// @note No exit handler and no destructor of a static object runs: they are the parent's.
-[[noreturn]] inline void leave_child(int status) noexcept {
+[[noreturn]] inline void end_child(int status) noexcept {
     try {
         if (const auto end = end_own_children.load())
             end();
@@ -92,6 +90,18 @@ inline std::atomic<void (*)()> end_own_children{nullptr};
         os::print_error("Process: cannot flush the standard streams\n");
     }
     os::end_process(status);
+}
+
+/// The first thing in every child: it has exit stop before the handlers and the static objects that
+/// are the parent's, whose destructors would wait for threads that are not here.
+inline void enter_child() noexcept {
+    os::at_exit_first([](int status, void*) { end_child(status); });
+}
+
+/// The end of every child: runs the exit handlers that the child itself registered and destroys the
+/// static objects that it made, ends its own children, flushes, ends.
+[[noreturn]] inline void leave_child(int status) noexcept {
+    std::exit(status);
 }
 
 /// What SIGINT did before the first InterruptGuard; meaningful while one lives.

@@ -36,7 +36,8 @@ struct child_event {
     pid_t pid = 0;
     int exitcode = 0;      ///< of ended: the exit status or minus the signal
     int error = 0;         ///< of failed: why fork did
-    os::descriptor pidfd;  ///< of started, for a plain process: readable once it has ended
+    os::descriptor pidfd;  ///< of started, for a plain process: readable once it has ended;
+                           ///< empty when this process has no descriptor left
 };
 
 /// Forks children from a server process, whatever the state of the calling one. The children are
@@ -61,8 +62,13 @@ class fork_server {
             fork(std::move(self), inherited, hosts_processes);
         else
             execute(method, self, hosts_processes);
-        watched_.add(socket_.get());
-        watched_.add(pidfd_.get());
+        try {
+            watched_.add(socket_.get());
+            watched_.add(pidfd_.get());
+        } catch (...) {
+            stop();
+            throw;
+        }
     }
     fork_server(const fork_server&) = delete;
     fork_server& operator=(const fork_server&) = delete;
@@ -157,7 +163,7 @@ class fork_server {
                                    .thread_name = os::get_thread_name()});
         }
         socket_ = std::move(ours);
-        pidfd_ = os::open_process(pid_);
+        pidfd_ = os::open_child(pid_);
     }
     void execute(StartMethod method, const os::descriptor& self, bool hosts_processes) {
         executed_program program =

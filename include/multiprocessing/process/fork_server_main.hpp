@@ -107,14 +107,17 @@ class fork_server_main {
 
     void receive() {
         std::vector<os::descriptor> descriptors;
-        const auto size = os::receive_packet(setup_.socket.get(), buffer_, descriptors);
+        bool lost = false;
+        const auto size = os::receive_packet(setup_.socket.get(), buffer_, descriptors, &lost);
         if (!size)
             return;
         if (*size == 0)
             end();
         const std::span<const std::byte> packet(buffer_.data(), *size);
         const auto header = input_cursor(packet).read_value<wire_request>();
-        if (header.kind == request_kind::start)
+        if (lost)
+            report({2, 0, header.id, 0, EMFILE}, {});
+        else if (header.kind == request_kind::start)
             start(read_start_packet(packet, std::move(descriptors)));
         else if (header.kind == request_kind::signal)
             signal(header.id, header.signal);
@@ -135,8 +138,12 @@ class fork_server_main {
             os::make_group(pid);
         children_.push_back(born);
         os::descriptor pidfd;
-        if (!born.has_group())
-            pidfd = os::open_process(pid);
+        try {
+            if (!born.has_group())
+                pidfd = os::open_process(pid);
+        } catch (const std::system_error&) {
+            // no descriptor left: the parent opens it, or gives the child up
+        }
         report({0, pid, born.id, 0, 0}, std::move(pidfd));
     }
 
@@ -151,6 +158,7 @@ class fork_server_main {
 
     [[noreturn]] void be_child(start_request request) noexcept {
         const child self{request.header.id, os::process_id(), request.header.flags};
+        enter_child();
         os::descriptor guard;
         if (self.has_group())
             os::make_group(0);

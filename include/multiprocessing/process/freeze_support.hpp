@@ -45,6 +45,7 @@ inline std::size_t await_packet(int socket, int parent, std::span<std::byte> buf
     start_request request =
         read_start_packet(std::span<const std::byte>(buffer).first(size), std::move(descriptors));
     setup.socket.reset();
+    enter_child();
     os::set_thread_name(setup.thread_name.c_str());
     const std::string name = request.setup.name;
     leave_child(run_child(name, [&] {

@@ -55,6 +55,7 @@ std::shared_ptr<process_state> launch_forked(const process_plan& plan, Body&& bo
         const os::blocked_signals blocked;
         pid = os::fork_process();
         if (pid == 0) {
+            enter_child();
             os::descriptor guard;
             if (plan.daemon)
                 guard = os::die_with_writer(life.get(), os::victim::process);
@@ -69,7 +70,7 @@ std::shared_ptr<process_state> launch_forked(const process_plan& plan, Body&& bo
                 return body();
             }));
         }
-        pidfd = os::open_process(pid);
+        pidfd = os::open_child(pid);
     }
     return std::make_shared<process_state>(plan.name, plan.daemon, pid, std::move(pidfd));
 }

@@ -3,6 +3,7 @@
 // and again when it was killed.
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -158,8 +159,12 @@ class process_server {
             case child_event::kind::started:
                 report.pid = event.pid;
                 report.pidfd = std::move(event.pidfd);
+                if (!report.pidfd) {  // descriptors are exhausted here or there
+                    report.error = EMFILE;
+                    report.abandoned = true;
+                }
                 if (report.abandoned)
-                    os::signal_process(report.pidfd.get(), SIGKILL);
+                    server_->signal(event.id, SIGKILL);
                 return;
             case child_event::kind::ended:
                 report.exitcode = event.exitcode;
