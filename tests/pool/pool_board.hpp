@@ -28,6 +28,7 @@ static_assert(Cell::is_always_lock_free);
 
 inline constexpr std::size_t board_cells = 1 << 16;
 inline constexpr std::size_t board_bytes = board_cells * sizeof(Cell);
+inline constexpr std::size_t serial_cell = board_cells - 1;
 
 /// Names a board to any process while its owner lives.
 struct BoardRef {
@@ -52,6 +53,11 @@ inline Cell* cells(const BoardRef& ref) {
             throw std::runtime_error("the test's board cannot be mapped: " + path);
         }
         entry = static_cast<Cell*>(at);
+        if (entry[serial_cell] != ref.serial) {  // the owner closed it and reused its number
+            ::munmap(at, board_bytes);
+            entry = nullptr;
+            throw std::runtime_error("the test's board is gone: " + path);
+        }
     }
     return entry;
 }
@@ -68,6 +74,7 @@ class Board {
             throw std::runtime_error("no board for the test");
         }
         cells_ = static_cast<Cell*>(at);
+        cells_[serial_cell] = serial_;
     }
     Board(const Board&) = delete;
     Board& operator=(const Board&) = delete;

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSL-1.0
+// imap and imap_unordered: lazy input, bounded look-ahead, errors at their place, lifetimes.
+#include "pool/pool_faults.hpp"
+
+#include <iterator>
+#include <list>
+#include <ranges>
+#include <sstream>
+
+using namespace pool_test;
+
+namespace {
+
+int wait_on_zero(const Job& job) {
+    if (job.index == 0) {
+        await_cell(job.board, gate, 1);
+    }
+    return job.index;
+}
+
+void count_run(const Job& job) {
+    cells(job.board)[arrivals].fetch_add(1);
+}
+
+std::size_t length(const std::string& text) {
+    return text.size();
+}
+
+std::string grow(int count) {
+    return std::string(static_cast<std::size_t>(count), 'g');
+}
+
+int fail_on_third(int x) {
+    if (x % 3 == 2) {
+        throw std::domain_error("third");
+    }
+    return x;
+}
+
+}  // namespace
+
+using Results =
+    decltype(std::declval<mp::Pool<>&>().imap(square, std::declval<std::vector<int>&>()));
+static_assert(std::ranges::input_range<Results>);
+static_assert(std::is_same_v<decltype(*std::declval<Results&>().begin()), int&>);
+
+TEST_CASE("imap reads an endless input", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        int expected = 0;
+        for (int r : pool.imap(square, std::views::iota(0))) {
+            REQUIRE(r == expected * expected);
+            if (++expected == 300) {
+                break;
+            }
+        }
+        std::set<int> seen;
+        for (int r : pool.imap_unordered(square, std::views::iota(0), {.chunksize = 4})) {
+            REQUIRE(seen.insert(r).second);
+            if (seen.size() == 300) {
+                break;
+            }
+        }
+        CHECK(pool.map(square, numbers(10)) == serial_squares(10));
+    });
+}
+
+TEST_CASE("imap draws its input in the thread that iterates, never ahead of buffersize",
+          "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        for (const int chunksize : {1, 4}) {
+            const auto caller = std::this_thread::get_id();
+            int drawn = 0;
+            bool same_thread = true;
+            auto input = std::views::iota(0) | std::views::transform([&](int i) {
+                             ++drawn;
+                             same_thread = same_thread && std::this_thread::get_id() == caller;
+                             return i;
+                         });
+            auto it = pool.imap(square, input, {.chunksize = chunksize, .buffersize = 16});
+            for (int i = 0; i < 200; ++i) {
+                REQUIRE(it.next(patience) == i * i);
+                REQUIRE(drawn <= i + 1 + 16);
+            }
+            CHECK(same_thread);
+        }
+    });
+}
+
+TEST_CASE("imap without buffersize draws a small multiple of workers times chunksize",
+          "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        int drawn = 0;
+        auto input = std::views::iota(0) | std::views::transform([&](int i) {
+                         ++drawn;
+                         return i;
+                     });
+        auto it = pool.imap(square, input, {.chunksize = 3});
+        REQUIRE(it.next(patience) == 0);
+        CHECK(drawn <= 2 * 3 * 64);
+    });
+}
+
+TEST_CASE("imap holds a slow item's successors back, imap_unordered delivers them",
+          "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        Board board;
+        auto ordered = pool.imap(wait_on_zero, jobs(board, 8));
+        CHECK_THROWS_AS(ordered.next(30ms), mp::TimeoutError);
+        auto unordered = pool.imap_unordered(wait_on_zero, std::vector<Job>{{board.ref(), 1}});
+        CHECK(unordered.next(patience) == 1);
+        board[gate] = 1;
+        for (int i = 0; i < 8; ++i) {
+            CHECK(ordered.next(patience) == i);
+        }
+
+        Board second;
+        auto free = pool.imap_unordered(wait_on_zero, jobs(second, 8));
+        std::set<int> seen;
+        for (int i = 0; i < 7; ++i) {
+            const auto item = free.next(patience);
+            REQUIRE(item);
+            seen.insert(*item);
+        }
+        CHECK(seen.count(0) == 0);
+        second[gate] = 1;
+        CHECK(free.next(patience) == 0);
+        CHECK_FALSE(free.next(patience));
+    });
+}
+
+TEST_CASE("imap throws an item's error when it is reached and goes on, whatever the chunks",
+          "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        for (const int chunksize : {1, 2, 7, 100}) {
+            INFO("chunksize " << chunksize);
+            auto it = pool.imap(fail_on_third, numbers(30), {.chunksize = chunksize});
+            const auto list = outcomes(it, 100);
+            REQUIRE(list.size() == 30);
+            for (int i = 0; i < 30; ++i) {
+                CHECK(list[static_cast<std::size_t>(i)] ==
+                      (i % 3 == 2 ? "third" : std::to_string(i)));
+            }
+            auto any = pool.imap_unordered(fail_on_third, numbers(30), {.chunksize = chunksize});
+            const auto mixed = outcomes(any, 100);
+            CHECK(mixed.size() == 30);
+            CHECK(count_of(mixed, "third") == 10);
+        }
+    });
+}
+
+TEST_CASE("imap keeps a braced list and an rvalue, refers to an lvalue", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        auto braced = pool.imap(square, {1, 2, 3});
+        auto moved = pool.imap(length, std::vector<std::string>{"a", "bb", "ccc"});
+        std::list<int> linked{5, 6};
+        auto referred = pool.imap(square, linked);
+        CHECK(braced.next(patience) == 1);
+        CHECK(braced.next(patience) == 4);
+        CHECK(moved.next(patience) == 1u);
+        CHECK(moved.next(patience) == 2u);
+        CHECK(moved.next(patience) == 3u);
+        CHECK(referred.next(patience) == 25);
+        CHECK(referred.next(patience) == 36);
+        CHECK(braced.next(patience) == 9);
+        CHECK_FALSE(braced.next(patience));
+        CHECK_FALSE(moved.next(patience));
+        CHECK_FALSE(referred.next(patience));
+    });
+}
+
+TEST_CASE("imap reads a single-pass input range", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        std::istringstream text("1 2 3 4 5 6 7 8 9");
+        std::vector<int> all;
+        for (int r : pool.imap(square, std::views::istream<int>(text), {.chunksize = 2})) {
+            all.push_back(r);
+        }
+        CHECK(all == std::vector<int>{1, 4, 9, 16, 25, 36, 49, 64, 81});
+    });
+}
+
+TEST_CASE("imap of a void function yields one monostate an item", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        Board board;
+        int count = 0;
+        for (std::monostate& nothing : pool.imap(count_run, jobs(board, 20), {.chunksize = 3})) {
+            (void)nothing;
+            ++count;
+        }
+        CHECK(count == 20);
+        CHECK(board[arrivals] == 20);
+    });
+}
+
+TEST_CASE("imap gives an lvalue that can be moved from", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        std::vector<std::string> kept;
+        for (std::string& text : pool.imap(grow, {100, 200, 100000})) {
+            kept.push_back(std::move(text));
+        }
+        REQUIRE(kept.size() == 3);
+        CHECK(kept[2].size() == 100000);
+    });
+}
+
+TEST_CASE("imap that outlives its pool throws", "[pool][imap]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    std::optional<Results> it;
+    std::vector<int> input = numbers(1000);
+    {
+        mp::Pool<> pool({.processes = 1, .start_method = method});
+        it.emplace(pool.imap(square, input, {.buffersize = 4}));
+        REQUIRE(it->next(patience) == 0);
+    }
+    bool threw = false;
+    for (int i = 0; i < 1000 && !threw; ++i) {
+        threw = outcome_of([&] {
+                    if (!it->next(patience)) {
+                        throw std::logic_error("an end that is none");
+                    }
+                }) == "CancelledError";
+    }
+    CHECK(threw);
+}
+
+TEST_CASE("imap abandoned by its consumer does not hold up close and join", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        {
+            int count = 0;
+            for (int r : pool.imap(square, std::views::iota(0), {.chunksize = 8})) {
+                (void)r;
+                if (++count == 50) {
+                    break;
+                }
+            }
+        }
+        auto kept = pool.imap_unordered(square, std::views::iota(0));
+        CHECK(kept.next(patience));
+        const std::string lines(100000, 'x');
+        auto large = pool.imap(
+            length, std::views::iota(0) | std::views::transform([&](int) { return lines; }));
+        CHECK(large.next(patience) == 100000u);
+        pool.close();
+        pool.join();
+        SUCCEED();
+    });
+}
+
+TEST_CASE("Several imaps of one pool run side by side", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        auto a = pool.imap(square, std::views::iota(0));
+        auto b = pool.imap(square, std::views::iota(1000), {.chunksize = 5});
+        auto c = pool.imap_unordered(square, numbers(100));
+        for (int i = 0; i < 100; ++i) {
+            REQUIRE(a.next(patience) == i * i);
+            REQUIRE(b.next(patience) == (1000 + i) * (1000 + i));
+            REQUIRE(c.next(patience));
+        }
+        CHECK_FALSE(c.next(patience));
+    });
+}
