@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Runs all benchmark programs in turn, several rounds, and prints one table of medians.
+
+usage: report.py BUILD-FOLDER [--quick] [--rounds N] [QUESTION...]
+
+Each program prints lines of "name value unit". The contenders of one question run one after the
+other in every round, so that a noisy minute hits them all; ratios are those of the medians.
+"""
+
+import argparse
+import datetime
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# Question: its contenders. A name that ends in .py is a script, others are programs
+# bench_<question>_<name>.
+CONTENDERS = {
+    "tasks": ["multiprocessing", "threads", "python.py"],
+    "payload": ["multiprocessing", "copies", "python.py"],
+    "lifecycle": ["multiprocessing", "python.py"],
+    "load": ["multiprocessing"],
+}
+
+OURS = "multiprocessing"
+PYTHON = "python.py"
+
+# Question, text, our figure, contender and its figure, largest ratio allowed.
+RATIOS = [
+    ("tasks", "apply_async and get, a task", "apply_async", "threads", "apply_async", 0.5),
+    ("tasks", "", "apply_async", PYTHON, "apply_async", 1 / 40),
+    ("tasks", "map, chunksize 1, an item", "map_chunksize_1", PYTHON, "map_chunksize_1", 1 / 40),
+    ("tasks", "map, default chunks, an item", "map", PYTHON, "map", None),
+    ("tasks", "imap, chunksize 1, an item", "imap", PYTHON, "imap", 1 / 20),
+    ("tasks", "apply, one at a time", "apply", PYTHON, "apply", 1 / 20),
+    ("tasks", "  against std::async(...).get()", "apply", "threads", "async_get", 1.0),
+    ("tasks", "  against asio, one at a time", "apply", "threads", "apply", None),
+    ("payload", "64 MiB there and back", "round_trip", "copies", "two_copies", 2.5),
+    ("payload", "", "round_trip", PYTHON, "round_trip", 1 / 5),
+    ("lifecycle", "Pool(2) to first result, fork", "start_fork", PYTHON, "start_fork", 1 / 3),
+    ("lifecycle", "Pool(2) to first result, spawn", "start_spawn", PYTHON, "start_spawn", 1 / 5),
+    ("lifecycle", "  forkserver", "start_forkserver", PYTHON, "start_forkserver", None),
+    ("lifecycle", "replacing, fork, 1 GiB parent", "replace_fork_1GiB", OURS, "plain_fork_1GiB", 1.2),
+    ("lifecycle", "  small parent", "replace_fork_small", OURS, "plain_fork_small", None),
+    ("lifecycle", "replacing, spawn, 1 GiB / small", "replace_spawn_1GiB", OURS, "replace_spawn_small", 1.25),
+    ("lifecycle", "replacing, forkserver, same", "replace_forkserver_1GiB", OURS, "replace_forkserver_small", 1.25),
+    ("load", "8 workers on busy CPUs", "busy_8_workers", OURS, "busy_2_workers", 1.15),
+]
+
+# Question, text, our figure, largest value allowed.
+LIMITS = [
+    ("tasks", "map, default chunks, an item", "map", 10),
+    ("load", "idle pool, CPU", "idle", 1),
+    ("load", "imap, ten million items, growth", "imap_memory_growth", 16),
+    ("load", "  memory of all processes", "imap_memory", None),
+    ("load", "  an item", "imap_endless", None),
+]
+
+
+def command(build, question, contender):
+    if contender.endswith(".py"):
+        return [sys.executable, str(HERE / question / contender)]
+    name = f"bench_{question}_{contender}"
+    found = [p for p in build.rglob(name) if p.is_file() and os.access(p, os.X_OK)]
+    if not found:
+        sys.exit(f"{name} was not built in {build}")
+    return [str(found[0])]
+
+
+def measure(arguments, quick):
+    """Runs one program; its figures as {name: (value, unit)}."""
+    if quick:
+        arguments = arguments + ["--quick"]
+    done = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, timeout=600)
+    if done.returncode != 0:
+        print(f"{' '.join(arguments)} failed with {done.returncode}", file=sys.stderr)
+    figures = {}
+    for line in done.stdout.splitlines():
+        name, value, unit = line.split()
+        figures[name] = (float(value), unit)
+    return figures, done.returncode == 0
+
+
+def show(value, unit):
+    if unit == "ns" and value >= 1e6:
+        value, unit = value / 1e6, "ms"
+    elif unit == "ns" and value >= 1e3:
+        value, unit = value / 1e3, "us"
+    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+
+
+class Results:
+    def __init__(self):
+        self.values = {}
+        self.units = {}
+
+    def add(self, question, contender, figures):
+        for name, (value, unit) in figures.items():
+            self.values.setdefault((question, contender, name), []).append(value)
+            self.units[question, contender, name] = unit
+
+    def median(self, *key):
+        return statistics.median(self.values[key]) if key in self.values else None
+
+    def shown(self, *key):
+        return show(self.median(*key), self.units[key])
+
+    def spread(self, *key):
+        low, high = min(self.values[key]), max(self.values[key])
+        return f"{show(low, self.units[key])} - {show(high, self.units[key])}"
+
+
+def row(text, ours, spread, contender, theirs, ratio, target, verdict):
+    print(f"{text:<33} {ours:>9} {spread:>21}  {contender:<16} {theirs:>9} {ratio:>8} {target:>8}  {verdict}")
+
+
+def table(results, questions):
+    """Prints the table; whether every target was reached."""
+    reached = True
+
+    def judge(good):
+        nonlocal reached
+        reached = reached and good
+        return "ok" if good else "MISSED"
+
+    row("", "median", "min - max", "contender", "median", "ratio", "target", "")
+    for question, text, ours, contender, theirs, target in RATIOS:
+        key, other = (question, OURS, ours), (question, contender, theirs)
+        if question not in questions:
+            continue
+        if results.median(*key) is None or results.median(*other) is None:
+            row(text, "-", "", contender, "-", "", "", judge(target is None))
+            continue
+        ratio = results.median(*key) / results.median(*other)
+        against = theirs if contender == OURS else f"{contender.removesuffix('.py')}"
+        verdict = "" if target is None else judge(ratio <= target)
+        row(text, results.shown(*key), results.spread(*key), against[:16], results.shown(*other),
+            f"{ratio:.3f}", "" if target is None else f"<= {target:.3g}", verdict)
+    for question, text, ours, limit in LIMITS:
+        key = (question, OURS, ours)
+        if question not in questions:
+            continue
+        if results.median(*key) is None:
+            row(text, "-", "", "", "", "", "", judge(limit is None))
+            continue
+        verdict = "" if limit is None else judge(results.median(*key) <= limit)
+        row(text, results.shown(*key), results.spread(*key), "", "", "",
+            "" if limit is None else f"<= {limit}", verdict)
+    return reached
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--quick", action="store_true", help="only shows that everything works")
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("questions", nargs="*", default=[], metavar="QUESTION")
+    options = parser.parse_args()
+    questions = options.questions or list(CONTENDERS)
+    if unknown := set(questions) - set(CONTENDERS):
+        parser.error(f"no such question: {', '.join(sorted(unknown))}")
+    rounds = options.rounds or (1 if options.quick else 5)
+
+    results = Results()
+    ended_well = True
+    for question in questions:
+        for number in range(rounds):
+            for contender in CONTENDERS[question]:
+                print(f"\r\x1b[K{question}, round {number + 1} of {rounds}: {contender}",
+                      end="", file=sys.stderr, flush=True)
+                figures, good = measure(command(options.build, question, contender), options.quick)
+                ended_well = ended_well and good
+                results.add(question, contender, figures)
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    print(f"{datetime.date.today()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
+          f"Python {platform.python_version()}, {rounds} rounds, load {os.getloadavg()[0]:.1f}\n")
+    reached = table(results, questions)
+    if not ended_well:
+        sys.exit("a program failed")
+    if not reached and not options.quick:
+        sys.exit("a target was missed")
+
+
+if __name__ == "__main__":
+    main()
