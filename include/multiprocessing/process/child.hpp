@@ -52,7 +52,7 @@ inline std::string describe_exception() {
     } catch (const RemoteException& error) {
         return name + ": " + error.what();
     } catch (const std::string& text) {
-        return name + ": " + text;
+        return "std::string: " + text;
     } catch (const char* text) {
         return name + ": " + text;
     } catch (...) {

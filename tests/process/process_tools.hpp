@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the tests of processes share: deadlines, looking at processes through /proc, and notes that
+// a process of any start method leaves for the test.
+#pragma once
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <csignal>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <multiprocessing/process.hpp>
+
+#include "support/catch.hpp"
+
+namespace process_test {
+
+namespace mp = multiprocessing;
+using namespace std::chrono_literals;
+
+/// How long anything may take before it counts as hung; generous, since machines are shared.
+inline constexpr std::chrono::seconds patience{30};
+
+/// Ends the program when a case does not end in time. A timer signal and no thread, so that the
+/// cases fork from a process without threads.
+class Watch {
+  public:
+    explicit Watch(std::chrono::seconds limit = 2 * patience) {
+        struct sigaction action = {};
+        action.sa_handler = [](int) {
+            const char text[] = "\nthe deadline of a test has passed\n";
+            [[maybe_unused]] const auto n = ::write(2, text, sizeof text - 1);
+            std::signal(SIGABRT, SIG_DFL);
+            std::abort();
+        };
+        ::sigaction(SIGALRM, &action, &before_);
+        arm(limit.count());
+    }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    ~Watch() {
+        arm(0);
+        ::sigaction(SIGALRM, &before_, nullptr);
+    }
+
+  private:
+    static void arm(std::chrono::seconds::rep seconds) {
+        itimerval timer{};
+        timer.it_value.tv_sec = seconds;
+        ::setitimer(ITIMER_REAL, &timer, nullptr);
+    }
+    struct sigaction before_ = {};
+};
+
+template <class Condition>
+bool eventually(Condition condition, std::chrono::milliseconds limit = patience) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end)
+            return false;
+        std::this_thread::sleep_for(1ms);
+    }
+    return true;
+}
+
+/// The letter that /proc/PID/stat shows; '-' when there is no such process.
+inline char state_of(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const auto name_end = text.rfind(')');
+    return name_end == std::string::npos ? '-' : text[name_end + 2];
+}
+/// It has ended; a zombie that its parent has not reaped counts as ended.
+inline bool gone(pid_t pid) {
+    const char state = state_of(pid);
+    return state == '-' || state == 'Z' || state == 'X';
+}
+
+/// The descriptors that this process has open.
+inline std::set<int> open_descriptors() {
+    std::set<int> found;
+    if (DIR* const directory = ::opendir("/proc/self/fd")) {
+        while (const dirent* const entry = ::readdir(directory)) {
+            const int fd = std::atoi(entry->d_name);
+            if (entry->d_name[0] != '.' && fd != ::dirfd(directory))
+                found.insert(fd);
+        }
+        ::closedir(directory);
+    }
+    return found;
+}
+
+/// Whether the calling process has a child at all, zombies included.
+inline bool has_children() {
+    siginfo_t info{};
+    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/// Appends a line to a file: each call is one write, so lines of several processes stay whole.
+inline void note(const std::string& file, const std::string& line) {
+    const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    const std::string text = line + "\n";
+    [[maybe_unused]] const auto n = ::write(fd, text.data(), text.size());
+    ::close(fd);
+}
+
+/// A file of lines that any process can add to, by its path.
+class Notes {
+  public:
+    Notes() {
+        char name[] = "/tmp/multiprocessing-test-XXXXXX";
+        ::close(::mkstemp(name));
+        path_ = name;
+    }
+    Notes(const Notes&) = delete;
+    Notes& operator=(const Notes&) = delete;
+    ~Notes() { ::unlink(path_.c_str()); }
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] std::string text() const {
+        std::ifstream file(path_);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+    [[nodiscard]] std::vector<std::string> lines() const {
+        std::ifstream file(path_);
+        std::vector<std::string> result;
+        for (std::string line; std::getline(file, line);)
+            result.push_back(line);
+        return result;
+    }
+    /// Waits for so many lines.
+    [[nodiscard]] std::vector<std::string> await(std::size_t count) const {
+        (void)eventually([&] { return lines().size() >= count; });
+        return lines();
+    }
+    [[nodiscard]] int number(std::size_t line) const { return std::stoi(await(line + 1).at(line)); }
+
+  private:
+    std::string path_;
+};
+
+/// Runs the case once for every start method.
+inline mp::StartMethod every_method() {
+    return GENERATE(mp::StartMethod::fork, mp::StartMethod::spawn, mp::StartMethod::forkserver);
+}
+
+/// Sends standard error to a file while it lives.
+class CapturedErrors {
+  public:
+    CapturedErrors() : saved_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
+        mp::detail::process_server::instance().stop();  // the next one gets the file
+        const int fd = ::open(file_.path().c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+        ::dup2(fd, STDERR_FILENO);
+        ::close(fd);
+    }
+    CapturedErrors(const CapturedErrors&) = delete;
+    CapturedErrors& operator=(const CapturedErrors&) = delete;
+    ~CapturedErrors() {
+        ::dup2(saved_, STDERR_FILENO);
+        ::close(saved_);
+        mp::detail::process_server::instance().stop();
+    }
+    [[nodiscard]] std::string text() const { return file_.text(); }
+
+  private:
+    Notes file_;
+    int saved_;
+};
+
+/// Forks without the library, runs the body in the child and ends it.
+template <class Body>
+pid_t raw_child(Body body) {
+    std::fflush(stdout);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        try {
+            body();
+        } catch (...) {
+            ::_exit(99);
+        }
+        ::_exit(0);
+    }
+    return pid;
+}
+
+/// Readable at once?
+inline bool readable(int fd, std::chrono::milliseconds limit = 0ms) {
+    pollfd entry{fd, POLLIN, 0};
+    return ::poll(&entry, 1, static_cast<int>(limit.count())) > 0;
+}
+
+inline void sleep_long() {
+    std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+}  // namespace process_test
