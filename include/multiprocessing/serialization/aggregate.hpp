@@ -27,12 +27,8 @@ concept has_base = requires {
     T{base_probe<T>{}};
 };
 
-/// An aggregate whose members can be visited one by one.
-template <class T>
-concept plain_aggregate = std::is_class_v<T> && std::is_aggregate_v<T> &&
-    std::is_default_constructible_v<T> && !has_base<T>;
-
-inline constexpr std::size_t most_fields = 96;
+/// Boost.PFR takes structures of up to 100 members apart; the trials below tell up to 96.
+inline constexpr std::size_t most_fields = 95;
 
 // `{}` initializes exactly one member, a whole array too; a pack cannot expand to `{}`, hence text.
 #define MULTIPROCESSING_8 \
@@ -89,7 +85,7 @@ constexpr bool takes_braces() {
 #undef MULTIPROCESSING_8
 
 /// The largest N in [Low, High) that `takes_braces`, by bisection.
-template <class T, std::size_t Low = 0, std::size_t High = most_fields + 1>
+template <class T, std::size_t Low = 0, std::size_t High = most_fields + 2>
 constexpr std::size_t count_braces() {
     if constexpr (High - Low == 1)
         return Low;
@@ -111,7 +107,7 @@ constexpr bool takes_values(std::index_sequence<I...>) {
         T{((void)I, any_value{})...};
     };
 }
-template <class T, std::size_t N = most_fields>
+template <class T, std::size_t N = most_fields + 1>
 constexpr std::size_t count_values() {
     if constexpr (N == 0 || takes_values<T>(std::make_index_sequence<N>{}))
         return N;
@@ -119,7 +115,8 @@ constexpr std::size_t count_values() {
         return count_values<T, N - 1>();
 }
 
-/// The number of members of a plain aggregate. A member with an explicit default constructor is no
+/// The number of members of an aggregate, `most_fields` + 1 for any greater number. A member with
+/// an explicit default constructor is no
 /// `{}`; an aggregate with one is counted by values instead, which counts the elements of C arrays.
 template <class T>
 constexpr std::size_t field_count() {
@@ -130,6 +127,12 @@ constexpr std::size_t field_count() {
     else
         return count_values<T>();
 }
+
+/// An aggregate whose members can be visited one by one.
+template <class T>
+concept plain_aggregate = std::is_class_v<T> && std::is_aggregate_v<T> &&
+                          std::is_default_constructible_v<T> && !has_base<T> &&
+                          (field_count<T>() <= most_fields);
 
 /// The members of an aggregate as a tuple of references.
 template <class T>

@@ -75,6 +75,11 @@ class unaligned_iterator {
         ++*this;
         return old;
     }
+    unaligned_iterator& operator--() noexcept { return *this += -1; }
+    unaligned_iterator& operator+=(difference_type count) noexcept {
+        place_ += count * static_cast<difference_type>(sizeof(T));
+        return *this;
+    }
     friend bool operator==(const unaligned_iterator&, const unaligned_iterator&) = default;
     friend difference_type operator-(const unaligned_iterator& a,
                                      const unaligned_iterator& b) noexcept {
