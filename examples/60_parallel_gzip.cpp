@@ -275,13 +275,14 @@ class Blocks {
         using difference_type = std::ptrdiff_t;
 
         explicit iterator(Blocks* blocks) : blocks_(blocks) {}
-        const Block& operator*() const { return blocks_->block_; }
+        /// Each block is looked at once and may be moved away: nobody copies it.
+        Block&& operator*() const { return std::move(blocks_->block_); }
         iterator& operator++() {
             blocks_->read_next();
             return *this;
         }
         void operator++(int) { ++*this; }
-        bool operator==(std::default_sentinel_t) const { return blocks_->at_end(); }
+        bool operator==(std::default_sentinel_t) const { return blocks_->at_end_; }
 
       private:
         Blocks* blocks_;
@@ -294,22 +295,24 @@ class Blocks {
     std::default_sentinel_t end() const { return {}; }
 
   private:
-    bool at_end() const { return block_.bytes.size() == block_.dictionary; }
-
-    /// Keeps the last 32 KiB as dictionary and reads the next block behind them.
+    /// Reads the next block behind the last 32 KiB of the one before.
     void read_next() {
-        Bytes& bytes = block_.bytes;
-        const std::size_t keep = std::min(bytes.size(), window_size);
-        std::copy(bytes.end() - static_cast<std::ptrdiff_t>(keep), bytes.end(), bytes.begin());
-        bytes.resize(keep + block_size);
-        block_.dictionary = keep;
-        const std::size_t got = ended_ ? 0 : input_->read(std::span(bytes).subspan(keep));
-        bytes.resize(keep + got);
-        ended_ = got < block_size;  // a terminal would have to be told so twice
+        Bytes bytes(window_.size() + block_size);
+        std::copy(window_.begin(), window_.end(), bytes.begin());
+        const auto space = std::span(bytes).subspan(window_.size());
+        const std::size_t length = last_ ? 0 : input_->read(space);
+        at_end_ = length == 0;
+        last_ = length < block_size;  // a terminal would have to be told so twice
+        bytes.resize(window_.size() + length);
+        block_ = {std::move(bytes), window_.size()};
+        const std::size_t keep = std::min(block_.bytes.size(), window_size);
+        window_.assign(block_.bytes.end() - static_cast<std::ptrdiff_t>(keep), block_.bytes.end());
     }
 
     const File* input_;
-    bool ended_ = false;
+    bool last_ = false;
+    bool at_end_ = false;
+    Bytes window_;
     Block block_;
 };
 
