@@ -106,6 +106,7 @@ struct channel_layout {
 struct pool_control {
     static constexpr std::size_t task_arena = std::size_t{1} << 20;
 
+    alignas(64) std::atomic<std::uint64_t> answers;   // result messages sent by all workers
     alignas(64) std::atomic<std::uint32_t> attended;  // a thread is awake and looks by itself
     std::atomic<std::uint32_t> waiter_asleep;         // a waiting thread sleeps on its bell
     std::atomic<std::uint32_t> dispatcher_asleep;     // the pool's own thread sleeps on its bell

@@ -37,10 +37,11 @@ struct run_header {
     std::uint64_t timeout = 0;  // nanoseconds an item may run; 0: no limit
     std::uint32_t function_size = 0;
     std::uint32_t item_size =
-        0;  // 0: each item is a std::uint64_t length and so many bytes, padded
+        0;                    // 0: each item is a std::uint64_t length and so many bytes, padded
+    std::uint64_t chunk = 1;  // so many items may be claimed at once
     std::uint64_t items = 0;
 };
-static_assert(sizeof(run_header) == 40);
+static_assert(sizeof(run_header) == 48);
 
 struct result_header {
     std::uint64_t number = 0;       // of the task message; 0: the worker's greeting

@@ -120,14 +120,15 @@ class worker_link {
         control().collected.store(++collected_, std::memory_order_release);
     }
 
-    /// What a recall left with the worker: messages before `number` entirely, of `number` the first
-    /// `items` items, of later ones nothing.
+    /// How far the worker is: it opened messages up to `number`, and of that one it has started
+    /// `items` items. Messages before it are answered, or about to be.
     struct position {
         std::uint64_t number = 0;
         std::uint64_t items = 0;
     };
 
-    /// Takes back every item that the worker has not started.
+    /// Takes back every item that the worker has not started; messages behind the returned position
+    /// are void.
     /// @param oldest number of the oldest message that is not answered
     position recall(std::uint64_t oldest) noexcept {
         control().void_through.store(sent_, std::memory_order_seq_cst);
@@ -142,7 +143,7 @@ class worker_link {
         for (std::uint64_t number = oldest; number <= sent_; ++number)
             if (cut.is(number))
                 return {number, cut.next};
-        return {oldest, 0};  // the open message is answered already
+        return {oldest - 1, 0};  // what it opened last is answered already
     }
 
     /// How many items the worker has started of the messages since `oldest`, without taking back.
@@ -151,7 +152,7 @@ class worker_link {
         for (std::uint64_t number = oldest; number <= sent_; ++number)
             if (now.is(number))
                 return {number, now.next};
-        return {oldest, 0};
+        return {oldest - 1, 0};
     }
 
     /// The item that the worker executes, and since when if it has a deadline.
@@ -168,8 +169,10 @@ class worker_link {
 
     /// The records that the worker has finished of message `number`, read where it composes them:
     /// for a worker that died, or that is busy with a later item of the message.
+    /// @param known that many items are known already: nothing is returned when there are no more
     /// @param copy where they are put; nothing is returned when they moved meanwhile
-    std::optional<answer> staged(std::uint64_t number, std::vector<std::byte>& copy) {
+    std::optional<answer> staged(std::uint64_t number, std::uint64_t known,
+                                 std::vector<std::byte>& copy) {
         auto* const slot = reinterpret_cast<result_header*>(map_.data() + channel_layout::staging +
                                                             number % channel_layout::slots *
                                                                 channel_layout::message_size);
@@ -181,6 +184,8 @@ class worker_link {
         result_header header;
         std::memcpy(&header, slot, sizeof header);
         const answer found{number, complete ? header.items : finished & 0xffffffffU, 0, {}};
+        if (found.items <= known)
+            return std::nullopt;
         const auto records = records_at(header, reinterpret_cast<std::byte*>(slot));
         copy.assign(records.begin(), records.end());
         std::atomic_thread_fence(std::memory_order_acquire);

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSL-1.0
+// The result of a call that runs in a pool.
+#pragma once
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/core/logging.hpp>
+#include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/pool/job.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+/// What a callback is given: the result, or nothing.
+template <class T>
+struct callback_of {
+    using type = std::function<void(const T&)>;
+};
+template <>
+struct callback_of<void> {
+    using type = std::function<void()>;
+};
+
+/// Where a job keeps what its AsyncResults hand out. Written under the executor's lock until the
+/// job is ready, read only afterwards.
+template <class T>
+struct result_cell {
+    using callback = typename callback_of<T>::type;
+    struct callbacks {
+        callback on_result;
+        std::function<void(std::exception_ptr)> on_error;
+    };
+
+    std::shared_ptr<executor> runs_on;
+    std::optional<std::conditional_t<std::is_void_v<T>, std::monostate, T>> value;
+    std::exception_ptr error;
+    std::unique_ptr<callbacks> calls;       // none for most jobs
+    std::atomic<std::uint32_t> handles{0};  // AsyncResults that share this
+
+    void set_callbacks(callback on_result, std::function<void(std::exception_ptr)> on_error) {
+        if (on_result || on_error)
+            calls =
+                std::make_unique<callbacks>(callbacks{std::move(on_result), std::move(on_error)});
+    }
+    /// A callback that throws harms nobody else: it is logged.
+    void run_callbacks() noexcept {
+        const auto now = std::exchange(calls, nullptr);
+        if (now == nullptr)
+            return;
+        try {
+            if (error) {
+                if (now->on_error)
+                    now->on_error(error);
+            } else if (now->on_result) {
+                if constexpr (std::is_void_v<T>)
+                    now->on_result();
+                else
+                    now->on_result(*value);
+            }
+        } catch (const std::exception& failure) {
+            log_failure(failure.what());
+        } catch (...) {
+            log_failure("an exception that is no std::exception");
+        }
+    }
+
+  private:
+    static void log_failure(const char* what) noexcept {
+        try {
+            get_logger().error(std::string("a callback of a pool failed: ") + what);
+        } catch (...) {  // no memory for the message: there is nobody left to tell
+        }
+    }
+};
+
+}  // namespace detail
+
+/// The result of `apply_async`, `map_async` or `starmap_async`: copies share it, as copies of a
+/// `std::shared_future` do.
+/// @note Any thread of the process that made the call. After the pool is gone, results that were
+/// not there yet are CancelledErrors.
+/// @par Python `multiprocessing.pool.AsyncResult`; `cancel` is new
+template <class T>
+class AsyncResult {
+  public:
+    using value_type = T;
+
+    /// Refers to no call; every member but assignment throws ValueError.
+    AsyncResult() = default;
+    AsyncResult(const AsyncResult& other) noexcept : job_(other.job_), cell_(other.cell_) {
+        if (cell_ != nullptr)
+            cell_->handles.fetch_add(1, std::memory_order_relaxed);
+    }
+    AsyncResult(AsyncResult&& other) noexcept
+        : job_(std::move(other.job_)), cell_(std::exchange(other.cell_, nullptr)) {}
+    AsyncResult& operator=(AsyncResult other) noexcept {
+        std::swap(job_, other.job_);
+        std::swap(cell_, other.cell_);
+        return *this;
+    }
+    ~AsyncResult() {
+        if (cell_ != nullptr)
+            cell_->handles.fetch_sub(1, std::memory_order_acq_rel);
+    }
+
+    /// Waits for the call and returns its result.
+    /// @throws what the call threw; WorkerLostError, CancelledError, PicklingError,
+    /// UnpicklingError; KeyboardInterrupt under an InterruptGuard
+    const T& get() const& requires(!std::is_void_v<T>) {
+        wait();
+        return result();
+    }
+    /// @param timeout how long to wait. @throws TimeoutError when the call took longer; it goes on
+    const T& get(Timeout timeout) const& requires(!std::is_void_v<T>) {
+        wait_or_throw(timeout);
+        return result();
+    }
+    /// On an rvalue: moves the result out if this is the last copy, else copies it.
+    /// @throws ValueError when it cannot be copied and there are other copies
+    T get() && requires(!std::is_void_v<T>) {
+        wait();
+        return take();
+    }
+    T get(Timeout timeout) && requires(!std::is_void_v<T>) {
+        wait_or_throw(timeout);
+        return take();
+    }
+    void get() const requires(std::is_void_v<T>) {
+        wait();
+        check_error();
+    }
+    void get(Timeout timeout) const requires(std::is_void_v<T>) {
+        wait_or_throw(timeout);
+        check_error();
+    }
+
+    void wait() const { cell().runs_on->wait(job_->ready(), detail::Deadline()); }
+    /// @returns whether the call is done
+    bool wait(Timeout timeout) const {
+        return cell().runs_on->wait(job_->ready(), detail::Deadline(timeout));
+    }
+    [[nodiscard]] bool ready() const {
+        return cell(), job_->ready().load(std::memory_order_acquire);
+    }
+    /// @returns whether the call ended without an exception
+    /// @throws ValueError while it is not done
+    [[nodiscard]] bool successful() const {
+        if (!ready())
+            throw ValueError("AsyncResult.successful: the call is not done yet");
+        return cell().error == nullptr;
+    }
+    /// Gives the call up: what is queued never runs, the worker that executes it is killed and
+    /// replaced. `get` then throws CancelledError.
+    /// @returns false when it was done already
+    bool cancel() const { return cell().runs_on->cancel(*job_); }
+
+  private:
+    template <class U>
+    friend AsyncResult<U> make_async_result(detail::counted<detail::job> made,
+                                            detail::result_cell<U>& cell);
+
+    AsyncResult(detail::counted<detail::job> made, detail::result_cell<T>& cell) noexcept
+        : job_(std::move(made)), cell_(&cell) {
+        cell_->handles.fetch_add(1, std::memory_order_relaxed);
+    }
+    detail::result_cell<T>& cell() const {
+        if (cell_ == nullptr)
+            throw ValueError("AsyncResult: it refers to no call");
+        return *cell_;
+    }
+    void wait_or_throw(Timeout timeout) const {
+        if (!wait(timeout))
+            throw TimeoutError("AsyncResult.get: the call is not done in time");
+    }
+    void check_error() const {
+        if (cell_->error)
+            std::rethrow_exception(cell_->error);
+    }
+    const auto& result() const {
+        check_error();
+        return *cell_->value;
+    }
+    auto take() {
+        check_error();
+        if (cell_->handles.load(std::memory_order_acquire) == 1)
+            return std::move(*cell_->value);
+        if constexpr (std::is_copy_constructible_v<T>)
+            return *cell_->value;
+        else
+            throw ValueError(
+                "AsyncResult.get: the result cannot be copied, and this is not its only owner");
+    }
+
+    detail::counted<detail::job> job_;
+    detail::result_cell<T>* cell_ = nullptr;
+};
+
+/// For the pools: the handle of a job that was just made.
+template <class T>
+AsyncResult<T> make_async_result(detail::counted<detail::job> made, detail::result_cell<T>& cell) {
+    return AsyncResult<T>(std::move(made), cell);
+}
+
+}  // namespace v0
+}  // namespace multiprocessing

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: BSL-1.0
+// Calls of typed functions as jobs: what is written for a worker, what it executes, what comes
+// back.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <multiprocessing/core/callable.hpp>
+#include <multiprocessing/os/huge_pages.hpp>
+#include <multiprocessing/pool/async_result.hpp>
+#include <multiprocessing/pool/imap.hpp>
+#include <multiprocessing/pool/inputs.hpp>
+#include <multiprocessing/pool/job.hpp>
+#include <multiprocessing/pool/run_execution.hpp>
+#include <multiprocessing/serialization/function.hpp>
+#include <multiprocessing/serialization/pickle.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+// ---- one item's arguments
+
+/// How the arguments of one call are written: one after the other.
+template <class P>
+struct arguments_codec;
+template <class... A>
+struct arguments_codec<pack<A...>> {
+    static constexpr bool fixed = (bitwise<A> && ...);
+    // No arguments at all still take one byte, so that items can be counted by their bytes.
+    static constexpr std::uint32_t fixed_size =
+        fixed ? static_cast<std::uint32_t>(std::max<std::size_t>((sizeof(A) + ... + 0), 1)) : 0;
+
+    static void write(output_buffer& out, const A&... values) {
+        (save(out, values), ...);
+        if constexpr (sizeof...(A) == 0)
+            out.append_value(std::uint8_t{0});
+    }
+    static std::tuple<A...> read(input_cursor& in) { return std::tuple<A...>{load<A>(in)...}; }
+};
+
+template <class F>
+using codec_of = arguments_codec<pack_of<F>>;
+
+// ---- in the worker
+
+template <class F, class Function>
+void execute_item(run_execution& run, Function& f) {
+    try {
+        auto values = codec_of<F>::read(run.arguments());
+        if constexpr (std::is_void_v<result_of<F>>) {
+            std::apply(f, std::move(values));
+            run.nothing();
+        } else {
+            run.value<result_of<F>>(std::apply(f, std::move(values)));
+        }
+    } catch (...) {
+        run.exception(std::current_exception());
+    }
+}
+
+/// The thunk of functions that travel with the call.
+template <class F>
+void execute_sent(run_execution& run) {
+    using Function = std::decay_t<F>;
+    std::optional<Function> f;
+    std::exception_ptr error;
+    try {
+        input_cursor bytes = run.function();
+        f.emplace(load<Function>(bytes));
+    } catch (...) {
+        error = std::current_exception();
+    }
+    while (run.next()) {
+        if (f)
+            execute_item<F>(run, *f);
+        else
+            run.exception(error);
+    }
+}
+/// The thunk of a function that the workers have since they started.
+template <class F>
+void execute_bound(run_execution& run) {
+    auto& f = *static_cast<F*>(run.bound());
+    while (run.next())
+        execute_item<F>(run, f);
+}
+
+// ---- in the parent: which function is called
+
+/// A function that is sent with each run.
+template <class F>
+struct sent_function {
+    using callable = F;
+    std::decay_t<F> f;
+
+    void write_prefix(output_buffer& out, const job_limits& limits) const {
+        static const code_ref thunk = encode_code(reinterpret_cast<void*>(&execute_sent<F>));
+        run_header header = make_header(thunk, limits);
+        const std::size_t at = out.size();
+        out.append_value(header);
+        save(out, f);
+        header.function_size = static_cast<std::uint32_t>(out.size() - at - sizeof header);
+        std::memcpy(out.data() + at, &header, sizeof header);
+        append_padding(out);
+    }
+    [[nodiscard]] std::uint8_t cost_key() const noexcept {
+        std::uintptr_t key = reinterpret_cast<std::uintptr_t>(&execute_sent<F>);
+        if constexpr (std::is_pointer_v<std::decay_t<F>>)
+            key ^= reinterpret_cast<std::uintptr_t>(f);
+        return static_cast<std::uint8_t>((key >> 4) * 0x9E3779B97F4A7C15ULL >> 56);
+    }
+    static run_header make_header(const code_ref& thunk, const job_limits& limits) noexcept {
+        run_header header;
+        header.thunk_image = thunk.image;
+        header.thunk_offset = thunk.offset;
+        header.timeout = static_cast<std::uint64_t>(limits.timeout.count());
+        header.item_size = codec_of<F>::fixed_size;
+        header.chunk = limits.chunk;
+        return header;
+    }
+};
+
+/// The function that the pool is bound to.
+template <class F>
+struct bound_function {
+    using callable = F;
+
+    void write_prefix(output_buffer& out, const job_limits& limits) const {
+        static const code_ref thunk = encode_code(reinterpret_cast<void*>(&execute_bound<F>));
+        out.append_value(sent_function<F>::make_header(thunk, limits));
+    }
+    [[nodiscard]] std::uint8_t cost_key() const noexcept { return 0; }
+};
+
+// ---- in the parent: jobs
+
+template <class R>
+constexpr std::uint64_t fixed_result_size() noexcept {
+    if constexpr (std::is_void_v<R>)
+        return 1;
+    else if constexpr (bitwise<R>)
+        return sizeof(R);
+    else
+        return 0;
+}
+
+/// What jobs of all kinds have in common. `Value` is what the AsyncResult gives.
+template <class Call, class Value>
+class call_job : public remote_job {
+  public:
+    using function = typename Call::callable;
+    using result = result_of<function>;
+    using codec = codec_of<function>;
+
+    call_job(Call call, const job_limits& limits, std::shared_ptr<executor> runs_on)
+        : remote_job(limits), call_(std::move(call)) {
+        cell_.runs_on = std::move(runs_on);
+    }
+
+    [[nodiscard]] result_cell<Value>& cell() noexcept { return cell_; }
+
+    void write_prefix(output_buffer& out) const override { call_.write_prefix(out, limits()); }
+    [[nodiscard]] std::uint64_t result_size() const noexcept override {
+        return fixed_result_size<result>();
+    }
+    [[nodiscard]] std::uint8_t cost_key() const noexcept override { return call_.cost_key(); }
+    [[nodiscard]] bool has_callbacks() const noexcept override { return cell_.calls != nullptr; }
+    void run_callbacks() noexcept override { cell_.run_callbacks(); }
+
+  protected:
+    /// Writes items by `write(index)`, each in the form that its run demands.
+    template <class Write>
+    static std::uint64_t write_each(std::uint64_t first, std::uint64_t count, output_buffer& out,
+                                    std::exception_ptr& failure, Write write) {
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const std::size_t at = out.size();
+            try {
+                if constexpr (codec::fixed) {
+                    write(first + i);
+                } else {
+                    out.append_value(std::uint64_t{0});
+                    write(first + i);
+                    const std::uint64_t size = out.size() - at - sizeof(std::uint64_t);
+                    std::memcpy(out.data() + at, &size, sizeof size);
+                    append_padding(out);
+                }
+            } catch (...) {
+                out.truncate(at);
+                failure = std::current_exception();
+                return i;
+            }
+        }
+        return count;
+    }
+
+    void fail_rest(const std::exception_ptr& error) override { cell_.error = error; }
+
+    Call call_;
+    result_cell<Value> cell_;
+};
+
+/// One call.
+template <class Call>
+class apply_job final : public call_job<Call, result_of<typename Call::callable>> {
+    using base = call_job<Call, result_of<typename Call::callable>>;
+    using result = typename base::result;
+
+  public:
+    using arguments = tuple_of<typename Call::callable>;
+
+    apply_job(Call call, arguments values, const job_limits& limits,
+              std::shared_ptr<executor> runs_on)
+        : base(std::move(call), limits, std::move(runs_on)), arguments_(std::move(values)) {}
+
+    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
+                              std::exception_ptr& failure) override {
+        return base::write_each(first, count, out, failure, [&](std::uint64_t) {
+            std::apply([&](const auto&... values) { base::codec::write(out, values...); },
+                       *arguments_);
+        });
+    }
+    void release_inputs() noexcept override { arguments_.reset(); }
+
+  protected:
+    void store(std::uint64_t, std::uint64_t, std::span<const std::byte> bytes) override {
+        try {
+            if constexpr (std::is_void_v<result>) {
+                this->cell_.value.emplace();
+            } else {
+                input_cursor in(bytes);
+                this->cell_.value.emplace();
+                load_into(in, *this->cell_.value);
+            }
+        } catch (...) {
+            this->cell_.error = std::current_exception();
+        }
+    }
+    void fail(std::uint64_t, const std::exception_ptr& error) override {
+        this->cell_.error = error;
+    }
+
+  private:
+    std::optional<arguments> arguments_;
+};
+
+/// The list that a map gives, or nothing.
+template <class R>
+struct list_of_results {
+    using type = std::vector<R>;
+};
+template <>
+struct list_of_results<void> {
+    using type = void;
+};
+template <class R>
+using list_of = typename list_of_results<R>::type;
+
+/// One call for each item. `Spread`: items are tuples of arguments.
+template <class Call, class Items, bool Spread>
+class map_job final : public call_job<Call, list_of<result_of<typename Call::callable>>> {
+    using base = call_job<Call, list_of<result_of<typename Call::callable>>>;
+    using result = typename base::result;
+
+  public:
+    map_job(Call call, Items items, const job_limits& limits, std::shared_ptr<executor> runs_on)
+        : base(std::move(call), limits, std::move(runs_on)), items_(std::move(items)) {
+        this->cell_.value.emplace();
+        if constexpr (!std::is_void_v<result>) {
+            auto& list = *this->cell_.value;
+            list.reserve(limits.items);
+            if constexpr (!std::is_same_v<result, bool>)
+                os::advise_huge_pages(list.data(), limits.items * sizeof(result));
+            list.resize(limits.items);
+        }
+    }
+
+    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
+                              std::exception_ptr& failure) override {
+        using item = std::remove_cvref_t<decltype(items_[0])>;
+        if constexpr (!Spread && bitwise<item>) {
+            return write_block(first, count, out, failure);
+        } else {
+            return base::write_each(first, count, out, failure, [&](std::uint64_t i) {
+                if constexpr (Spread)
+                    std::apply([&](const auto&... values) { base::codec::write(out, values...); },
+                               items_[i]);
+                else
+                    base::codec::write(out, items_[i]);
+            });
+        }
+    }
+    void release_inputs() noexcept override { items_.clear(); }
+
+  protected:
+    void store(std::uint64_t first, std::uint64_t count,
+               std::span<const std::byte> bytes) override {
+        if constexpr (!std::is_void_v<result>) {
+            auto& list = *this->cell_.value;
+            if constexpr (bitwise<result> && !std::is_same_v<result, bool>) {
+                std::memcpy(static_cast<void*>(list.data() + first), bytes.data(), bytes.size());
+            } else {
+                input_cursor in(bytes);
+                for (std::uint64_t i = first; i < first + count; ++i) {
+                    try {
+                        if constexpr (std::is_same_v<result, bool>)
+                            list[i] = load<bool>(in);
+                        else
+                            load_into(in, list[i]);
+                    } catch (...) {
+                        fail(i, std::current_exception());
+                    }
+                }
+            }
+        }
+    }
+    // The error of the first item that failed is the call's, as if the items had run in a row.
+    void fail(std::uint64_t index, const std::exception_ptr& error) override {
+        if (!this->cell_.error || index < failed_)
+            this->cell_.error = error;
+        failed_ = std::min(failed_, index);
+    }
+
+  private:
+    std::uint64_t write_block(std::uint64_t first, std::uint64_t count, output_buffer& out,
+                              std::exception_ptr& failure) {
+        const std::size_t at = out.size();
+        try {
+            out.append(items_.data() + first, count * sizeof(*items_.data()));
+        } catch (...) {
+            out.truncate(at);
+            failure = std::current_exception();
+            return 0;
+        }
+        return count;
+    }
+
+    Items items_;
+    std::uint64_t failed_ = ~std::uint64_t{0};
+};
+
+/// A chunk of an imap: one call for each item, each with an outcome of its own.
+template <class Call>
+class chunk_job final : public call_job<Call, void> {
+    using base = call_job<Call, void>;
+    using result = typename base::result;
+    using item = item_of<typename Call::callable>;
+
+  public:
+    chunk_job(Call call, owned_items<item> items, const job_limits& limits,
+              std::shared_ptr<executor> runs_on, std::shared_ptr<finished_line> line)
+        : base(std::move(call), limits, std::move(runs_on)), items_(std::move(items)) {
+        results_.outcomes.resize(limits.items);
+        results_.line = std::move(line);
+    }
+
+    [[nodiscard]] chunk_results<result>& results() noexcept { return results_; }
+
+    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
+                              std::exception_ptr& failure) override {
+        return base::write_each(first, count, out, failure,
+                                [&](std::uint64_t i) { base::codec::write(out, items_[i]); });
+    }
+    void release_inputs() noexcept override { items_.clear(); }
+
+  protected:
+    void store(std::uint64_t first, std::uint64_t count,
+               std::span<const std::byte> bytes) override {
+        input_cursor in(bytes);
+        for (std::uint64_t i = first; i < first + count; ++i) {
+            try {
+                if constexpr (std::is_void_v<result>)
+                    results_.set(i, {});
+                else
+                    results_.set(i, load<result>(in));
+            } catch (...) {
+                results_.set_error(i, std::current_exception());
+            }
+        }
+    }
+    void fail(std::uint64_t index, const std::exception_ptr& error) override {
+        results_.set_error(index, error);
+    }
+    void fail_rest(const std::exception_ptr& error) override { results_.set_rest(error); }
+    void notify() noexcept override { results_.line_up(*this); }
+
+  private:
+    owned_items<item> items_;
+    chunk_results<result> results_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace multiprocessing

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: BSL-1.0
+// The lazy results of imap and imap_unordered: a window of chunks moves over an input of any
+// length.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <ranges>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/pool/inputs.hpp>
+#include <multiprocessing/pool/job.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+/// What an imap of a function with this result yields.
+template <class R>
+using imap_value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
+
+/// Where the chunks of one imap_unordered that are done line up.
+struct finished_line {
+    std::mutex mutex;
+    std::deque<job*> jobs;         // guarded by mutex
+    std::atomic<bool> any{false};  // whether there are some
+};
+
+/// The results of one chunk, whatever executes it.
+template <class R>
+struct chunk_results {
+    using outcome = std::variant<std::monostate, imap_value<R>, std::exception_ptr>;
+    // Index 1 and 2 are used by position: R may itself be std::monostate or an exception_ptr.
+    std::vector<outcome> outcomes;
+    std::shared_ptr<finished_line> line;
+
+    void set(std::uint64_t i, imap_value<R> value) {
+        outcomes[i].template emplace<1>(std::move(value));
+    }
+    void set_error(std::uint64_t i, std::exception_ptr error) {
+        outcomes[i].template emplace<2>(std::move(error));
+    }
+    void set_rest(const std::exception_ptr& error) {
+        for (outcome& one : outcomes)
+            if (one.index() == 0)
+                one.template emplace<2>(error);
+    }
+    void line_up(job& finished) {
+        if (line == nullptr)
+            return;
+        const std::scoped_lock lock(line->mutex);
+        line->jobs.push_back(&finished);
+        line->any.store(true, std::memory_order_release);
+    }
+};
+
+/// A chunk that was submitted.
+template <class R>
+struct submitted_chunk {
+    counted<job> work;
+    chunk_results<R>* results = nullptr;
+};
+
+/// Draws the next chunk from an input and submits it.
+template <class R>
+class chunk_source {
+  public:
+    virtual ~chunk_source() = default;
+    /// @returns nothing at the end of the input
+    /// @throws what the input throws, after which it has ended; what the pool throws
+    virtual std::optional<submitted_chunk<R>> next(std::uint64_t most,
+                                                   const std::shared_ptr<finished_line>& line) = 0;
+};
+
+/// Draws items from a range; `submit(items, line)` makes the chunk a job.
+template <class R, class Range, class Item, class Submit>
+class range_source final : public chunk_source<R> {
+  public:
+    range_source(Range range, Submit submit)
+        : range_(std::move(range)), submit_(std::move(submit)) {}
+
+    std::optional<submitted_chunk<R>> next(std::uint64_t most,
+                                           const std::shared_ptr<finished_line>& line) override {
+        if (!next_)
+            next_.emplace(std::ranges::begin(range_));
+        else if (advance_)
+            ++*next_;
+        advance_ = false;
+        owned_items<Item> items;
+        while (*next_ != std::ranges::end(range_)) {
+            items.push_back(**next_);
+            advance_ = true;
+            if (items.size() == most)
+                break;  // the iterator moves on when more is wanted: input may block
+            ++*next_;
+            advance_ = false;
+        }
+        if (items.size() == 0)
+            return std::nullopt;
+        return submit_(std::move(items), line);
+    }
+
+  private:
+    Range range_;
+    Submit submit_;
+    std::optional<std::ranges::iterator_t<Range>> next_;
+    bool advance_ = false;
+};
+
+}  // namespace detail
+
+/// The results of `imap` or `imap_unordered`: an input range, or call `next` until it is empty.
+///
+/// Input is drawn by the thread that iterates, never more than `buffersize` items ahead. An item
+/// that failed throws when it is reached, and the iteration can go on behind it. An exception of
+/// the input itself comes after the results of what was drawn before it, and ends the iteration.
+/// Results that are not taken before this is destroyed are dropped; their items never run, unless
+/// they do already.
+/// @note One thread at a time. After its pool is gone it throws: CancelledError for items that were
+/// drawn, ValueError for drawing more.
+/// @par Python `multiprocessing.pool.IMapIterator`
+template <class R>
+class IMapIterator {
+  public:
+    using value_type = detail::imap_value<R>;
+
+    IMapIterator(IMapIterator&&) noexcept = default;
+    IMapIterator& operator=(IMapIterator&& other) noexcept {
+        drop();
+        runs_on_ = std::move(other.runs_on_);
+        source_ = std::move(other.source_);
+        line_ = std::move(other.line_);
+        window_ = std::move(other.window_);
+        current_ = std::move(other.current_);
+        position_ = other.position_;
+        outstanding_ = other.outstanding_;
+        chunksize_ = other.chunksize_;
+        buffersize_ = other.buffersize_;
+        input_error_ = std::move(other.input_error_);
+        shown_ = std::move(other.shown_);
+        finished_ = other.finished_;
+        return *this;
+    }
+    ~IMapIterator() { drop(); }
+
+    /// Returns the next result, or nothing at the end.
+    /// @throws what the item's call threw; WorkerLostError, TimeoutError, PicklingError,
+    /// UnpicklingError; what the input threw; KeyboardInterrupt under an InterruptGuard
+    std::optional<value_type> next() { return next(detail::Deadline()); }
+    /// @throws TimeoutError when the next result is not there in time; it can be asked for again
+    std::optional<value_type> next(Timeout timeout) { return next(detail::Deadline(timeout)); }
+
+    class iterator {
+      public:
+        using value_type = detail::imap_value<R>;
+        using difference_type = std::ptrdiff_t;
+        using iterator_concept = std::input_iterator_tag;
+
+        iterator() = default;
+        explicit iterator(IMapIterator& results) : results_(&results) {}
+
+        value_type& operator*() const {
+            load();
+            return *results_->shown_;
+        }
+        iterator& operator++() {
+            load();
+            results_->shown_.reset();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) {
+            i.load();
+            return !i.results_->shown_;
+        }
+
+      private:
+        // Not in operator++: after an item that threw, the next comparison goes on behind it.
+        void load() const {
+            if (!results_->shown_ && !results_->finished_) {
+                results_->shown_ = results_->next();
+                results_->finished_ = !results_->shown_;
+            }
+        }
+        IMapIterator* results_ = nullptr;
+    };
+
+    [[nodiscard]] iterator begin() { return iterator(*this); }
+    [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+    /// For the pools.
+    IMapIterator(std::shared_ptr<detail::executor> runs_on,
+                 std::unique_ptr<detail::chunk_source<R>> source, std::uint64_t chunksize,
+                 std::uint64_t buffersize, bool ordered)
+        : runs_on_(std::move(runs_on)),
+          source_(std::move(source)),
+          line_(ordered ? nullptr : std::make_shared<detail::finished_line>()),
+          chunksize_(std::min(chunksize, buffersize)),
+          buffersize_(buffersize) {}
+
+  private:
+    std::optional<value_type> next(detail::Deadline deadline) {
+        if (current_.results == nullptr && !take_chunk(deadline))
+            return std::nullopt;
+        auto& outcome = current_.results->outcomes[position_++];
+        --outstanding_;
+        auto taken = std::move(outcome);
+        if (position_ == current_.results->outcomes.size())
+            current_ = {};
+        if (taken.index() == 2)
+            std::rethrow_exception(std::get<2>(taken));
+        return std::get<1>(std::move(taken));
+    }
+
+    /// Makes a finished chunk the current one. @returns false at the end
+    bool take_chunk(detail::Deadline deadline) {
+        fill();
+        if (window_.empty()) {
+            if (input_error_)
+                std::rethrow_exception(std::exchange(input_error_, nullptr));
+            return false;
+        }
+        const auto& ready = line_ == nullptr ? window_.front().work->ready() : line_->any;
+        if (!ready.load(std::memory_order_acquire) && !runs_on_->wait(ready, deadline))
+            throw TimeoutError("imap: the next result is not there in time");
+        auto taken = window_.begin();
+        if (line_ != nullptr) {
+            const std::scoped_lock lock(line_->mutex);
+            taken = std::ranges::find(window_, line_->jobs.front(),
+                                      [](const auto& chunk) { return chunk.work.get(); });
+            line_->jobs.pop_front();
+            line_->any.store(!line_->jobs.empty(), std::memory_order_release);
+        }
+        current_ = std::move(*taken);
+        window_.erase(taken);
+        position_ = 0;
+        return true;
+    }
+
+    /// Draws input when half of what may be drawn ahead has been taken, so that items are submitted
+    /// in batches.
+    void fill() {
+        if (source_ == nullptr || outstanding_ > buffersize_ / 2)
+            return;
+        try {
+            while (outstanding_ < buffersize_) {
+                auto chunk = source_->next(std::min(chunksize_, buffersize_ - outstanding_), line_);
+                if (!chunk) {
+                    source_.reset();
+                    return;
+                }
+                outstanding_ += chunk->results->outcomes.size();
+                window_.push_back(std::move(*chunk));
+            }
+        } catch (...) {
+            input_error_ = std::current_exception();
+            source_.reset();
+        }
+    }
+
+    void drop() noexcept {
+        for (auto& chunk : window_)
+            runs_on_->abandon(*chunk.work);
+        window_.clear();
+    }
+
+    std::shared_ptr<detail::executor> runs_on_;
+    std::unique_ptr<detail::chunk_source<R>> source_;  // none once the input has ended
+    std::shared_ptr<detail::finished_line> line_;      // none when ordered
+    std::deque<detail::submitted_chunk<R>> window_;    // submitted, not taken
+    detail::submitted_chunk<R> current_;
+    std::uint64_t position_ = 0;     // in the current chunk
+    std::uint64_t outstanding_ = 0;  // items drawn whose results were not taken
+    std::uint64_t chunksize_ = 1, buffersize_ = 1;
+    std::exception_ptr input_error_;
+    std::optional<value_type> shown_;  // what the range iterator refers to
+    bool finished_ = false;
+};
+
+}  // namespace v0
+}  // namespace multiprocessing

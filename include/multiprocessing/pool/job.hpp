@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSL-1.0
+// A call that was submitted to a pool, as the engines see it, without types.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/core/timeout.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+class job;
+
+/// What carries jobs out: a pool of processes or of threads. Jobs keep it alive.
+class executor {
+  public:
+    virtual ~executor() = default;
+    /// Waits until `ready` is true, at most until the deadline. @returns whether it is
+    /// @throws KeyboardInterrupt under an InterruptGuard
+    virtual bool wait(const std::atomic<bool>& ready, Deadline deadline) = 0;
+    /// @returns false when the job was ready already
+    virtual bool cancel(job& cancelled) = 0;
+    /// Drops what was not started of a job whose results nobody wants any more.
+    virtual void abandon(job& dropped) noexcept = 0;
+};
+
+/// What an executor needs to know of a job's items.
+struct job_limits {
+    std::uint64_t items = 1;
+    std::uint64_t chunk = 1;              // so many travel together
+    std::chrono::nanoseconds timeout{0};  // one may run so long; 0: no limit
+    unsigned retries = 0;                 // one that is lost with its worker is run again so often
+};
+
+/// A submitted call: items that are each settled once, by a result or by an error. Counted by
+/// `counted`, freed with the last reference.
+/// @note The executor calls everything but `ready` and `run_callbacks` under its lock.
+class job {
+  public:
+    explicit job(const job_limits& limits) noexcept : limits_(limits), open_(limits.items) {}
+    job(const job&) = delete;
+    job& operator=(const job&) = delete;
+    virtual ~job() = default;
+
+    [[nodiscard]] const job_limits& limits() const noexcept { return limits_; }
+    [[nodiscard]] const std::atomic<bool>& ready() const noexcept { return ready_; }
+    [[nodiscard]] bool settled() const noexcept { return open_ == 0; }
+
+    /// Settles one item with an error.
+    void reject(std::uint64_t index, const std::exception_ptr& error) {
+        if (settled())
+            return;
+        fail(index, error);
+        --open_;
+    }
+    /// Settles all open items at once: cancelled, or the pool is gone.
+    void reject_rest(const std::exception_ptr& error) {
+        if (settled())
+            return;
+        fail_rest(error);
+        open_ = 0;
+    }
+
+    /// Whether `run_callbacks` has anything to do.
+    [[nodiscard]] virtual bool has_callbacks() const noexcept { return false; }
+    /// Called once when all items are settled, by the pool's own thread, without its lock.
+    virtual void run_callbacks() noexcept {}
+    /// Called once when all items are settled: drops the arguments.
+    virtual void release_inputs() noexcept {}
+
+    void set_ready() noexcept {
+        ready_.store(true, std::memory_order_release);
+        notify();
+    }
+
+  protected:
+    void count_settled(std::uint64_t items) noexcept { open_ -= items; }
+    virtual void fail(std::uint64_t index, const std::exception_ptr& error) = 0;
+    virtual void fail_rest(const std::exception_ptr& error) = 0;
+    /// Called once, right after the job became ready.
+    virtual void notify() noexcept {}
+
+  private:
+    template <class>
+    friend class counted;
+
+    job_limits limits_;
+    std::uint64_t open_;
+    std::atomic<std::uint32_t> references_{0};
+    std::atomic<bool> ready_{false};
+};
+
+/// A job whose items are executed in other processes: they can be written as often as needed.
+class remote_job : public job {
+  public:
+    using job::job;
+
+    /// Appends what a run of this job's items begins with, all but the count: run_header, function.
+    virtual void write_prefix(output_buffer& out) const = 0;
+    /// Appends items `first` to `first + count`.
+    /// @returns how many were written; when fewer, `failure` is why the next one could not be
+    virtual std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
+                                      std::exception_ptr& failure) = 0;
+    /// Bytes of each result if all have the same size and need no decoding, else 0.
+    [[nodiscard]] virtual std::uint64_t result_size() const noexcept = 0;
+    /// Jobs with equal keys cost about the same per item.
+    [[nodiscard]] virtual std::uint8_t cost_key() const noexcept = 0;
+
+    /// Settles items `first` to `first + count` with their results.
+    void accept(std::uint64_t first, std::uint64_t count, std::span<const std::byte> bytes) {
+        if (settled())
+            return;
+        store(first, count, bytes);
+        count_settled(count);
+    }
+
+    /// Called when item `index` was lost with its worker. @returns whether it is to be run again
+    [[nodiscard]] bool may_retry(std::uint64_t index) {
+        return !settled() && limits().retries != 0 && ++losses_[index] <= limits().retries;
+    }
+
+  protected:
+    /// Keeps results; those that cannot be decoded become their item's error.
+    virtual void store(std::uint64_t first, std::uint64_t count,
+                       std::span<const std::byte> bytes) = 0;
+
+  private:
+    std::map<std::uint64_t, unsigned> losses_;  // how often items were lost
+};
+
+/// A counted reference to a job.
+template <class Job>
+class counted {
+  public:
+    counted() = default;
+    explicit counted(Job* referred) noexcept : job_(referred) {
+        if (job_ != nullptr)
+            count().fetch_add(1, std::memory_order_relaxed);
+    }
+    counted(const counted& other) noexcept : counted(other.job_) {}
+    counted(counted&& other) noexcept : job_(std::exchange(other.job_, nullptr)) {}
+    template <class Derived>
+        requires std::derived_from<Derived, Job> counted(const counted<Derived>& other)
+    noexcept : counted(other.get()) {}
+    counted& operator=(counted other) noexcept {
+        std::swap(job_, other.job_);
+        return *this;
+    }
+    ~counted() {
+        if (job_ != nullptr && count().fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete job_;
+    }
+
+    [[nodiscard]] Job* get() const noexcept { return job_; }
+    Job* operator->() const noexcept { return job_; }
+    Job& operator*() const noexcept { return *job_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return job_ != nullptr; }
+
+  private:
+    [[nodiscard]] std::atomic<std::uint32_t>& count() const noexcept {
+        return static_cast<job*>(job_)->references_;
+    }
+    Job* job_ = nullptr;
+};
+
+using job_ref = counted<remote_job>;
+
+/// A part of a job: items `first` to `first + count`.
+struct slice {
+    job_ref owner;
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace multiprocessing

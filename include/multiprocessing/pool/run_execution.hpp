@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSL-1.0
+// The worker's view of a run: the arguments of one item after the other, and where results go.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/serialization/exception.hpp>
+#include <multiprocessing/serialization/pickle.hpp>
+#include <multiprocessing/transport/message.hpp>
+#include <multiprocessing/transport/worker_port.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+/// What stays the same in a worker from message to message.
+struct worker_state {
+    worker_port& port;
+    std::string name;
+    void* bound = nullptr;         // the pool's own function, for Pool<F>
+    std::uint32_t claim_size = 1;  // items claimed at once where a chunk allows it
+    std::uint64_t claimed_at = 0;
+};
+
+/// Executes the items of one run. A thunk calls `next()`, reads the arguments from `arguments()`,
+/// calls the function and ends the item with `value`, `nothing` or `exception`.
+class run_execution {
+  public:
+    run_execution(worker_state& worker, const run_header& header,
+                  std::span<const std::byte> function, input_cursor& items, std::uint64_t index)
+        : worker_(&worker),
+          header_(header),
+          function_(function),
+          items_(&items),
+          index_(index),
+          left_(header.items) {}
+
+    [[nodiscard]] void* bound() const noexcept { return worker_->bound; }
+    [[nodiscard]] input_cursor function() const noexcept { return input_cursor(function_); }
+    /// The index in the message of the item after the last one that was executed.
+    [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+
+    /// Goes on to the next item.
+    /// @returns false when the run is done, or the parent took the rest back
+    bool next() {
+        if (left_ == 0 || (claimed_ == 0 && !claim_more()))
+            return false;
+        --claimed_;
+        --left_;
+        worker_->port.begin_item(index_, header_.timeout != 0);
+        const std::uint64_t size =
+            header_.item_size != 0 ? header_.item_size : items_->read_value<std::uint64_t>();
+        arguments_ = input_cursor({items_->take(size), size});
+        if (header_.item_size == 0)
+            items_->take(padding(size));
+        return true;
+    }
+    [[nodiscard]] input_cursor& arguments() noexcept { return arguments_; }
+
+    template <class R>
+    void value(const R& result) {
+        output_buffer& answer = worker_->port.answer();
+        if constexpr (bitwise<R>) {
+            open_block(answer);
+            save(answer, result);
+            count_in_block(answer);
+        } else {
+            close_block(answer);
+            const std::size_t at = begin_record(answer);
+            try {
+                save(answer, result);
+            } catch (const std::exception& error) {
+                answer.truncate(at);
+                exception(std::make_exception_ptr(
+                    PicklingError(std::string("the result cannot be pickled: ") + error.what())));
+                return;
+            } catch (...) {
+                answer.truncate(at);
+                exception(std::make_exception_ptr(
+                    PicklingError("the result cannot be pickled: an unknown exception")));
+                return;
+            }
+            end_record(answer, at, record_kind::value);
+        }
+        finish();
+    }
+    /// Ends the item of a function that returns void.
+    void nothing() {
+        output_buffer& answer = worker_->port.answer();
+        open_block(answer);
+        answer.append_value(std::uint8_t{0});
+        count_in_block(answer);
+        finish();
+    }
+    void exception(const std::exception_ptr& error) {
+        output_buffer& answer = worker_->port.answer();
+        close_block(answer);
+        const std::size_t at = begin_record(answer);
+        save_exception(answer, error, worker_->name);
+        end_record(answer, at, record_kind::exception);
+        finish();
+    }
+
+    /// Ends the run; the records of the next one begin aligned.
+    void end() { close_block(worker_->port.answer()); }
+
+  private:
+    // Short items of one chunk are claimed together, so that claiming costs less than they do.
+    bool claim_more() {
+        const std::uint64_t now = header_.chunk > 1 ? os::steady_nanoseconds() : 0;
+        std::uint32_t& size = worker_->claim_size;
+        if (header_.chunk > 1) {
+            const std::uint64_t elapsed = now - worker_->claimed_at;
+            if (elapsed < 2'000)
+                size = std::min<std::uint32_t>(size * 2, 64);
+            else if (elapsed > 10'000)
+                size = std::max<std::uint32_t>(size / 2, 1);
+            worker_->claimed_at = now;
+        }
+        const auto most = static_cast<std::uint32_t>(
+            std::min({std::uint64_t{size}, std::max<std::uint64_t>(header_.chunk, 1), left_}));
+        claimed_ = worker_->port.claim_items(most);
+        return claimed_ != 0;
+    }
+
+    void finish() { worker_->port.finish_items(++index_); }
+
+    void open_block(output_buffer& answer) {
+        if (block_at_ != no_block)
+            return;
+        block_at_ = answer.size();
+        block_count_ = 0;
+        answer.append_value(record_word(record_kind::block, 0));
+    }
+    void count_in_block(output_buffer& answer) noexcept {
+        const std::uint64_t word = record_word(record_kind::block, ++block_count_);
+        std::memcpy(answer.data() + block_at_, &word, sizeof word);
+    }
+    void close_block(output_buffer& answer) {
+        if (block_at_ != no_block)
+            append_padding(answer);
+        block_at_ = no_block;
+    }
+    static std::size_t begin_record(output_buffer& answer) {
+        const std::size_t at = answer.size();
+        answer.append_value(std::uint64_t{0});
+        return at;
+    }
+    static void end_record(output_buffer& answer, std::size_t at, record_kind kind) {
+        const std::uint64_t word = record_word(kind, answer.size() - at - sizeof word);
+        std::memcpy(answer.data() + at, &word, sizeof word);
+        append_padding(answer);
+    }
+
+    static constexpr std::size_t no_block = ~std::size_t{0};
+
+    worker_state* worker_;
+    run_header header_;
+    std::span<const std::byte> function_;
+    input_cursor* items_;
+    input_cursor arguments_;
+    std::uint64_t index_;
+    std::uint64_t left_;
+    std::uint32_t claimed_ = 0;
+    std::size_t block_at_ = no_block;
+    std::uint64_t block_count_ = 0;
+};
+
+/// Decodes the arguments of a run's items and calls the function with them; one for each function
+/// type, named in messages by its code_ref.
+using run_thunk = void (*)(run_execution&);
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace multiprocessing
