@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: BSL-1.0
+# Installs the headers and the package that find_package(multiprocessing) finds.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(package_folder "${CMAKE_INSTALL_DATADIR}/cmake/multiprocessing")
+
+install(TARGETS multiprocessing EXPORT multiprocessing FILE_SET HEADERS)
+install(
+  EXPORT multiprocessing
+  NAMESPACE multiprocessing::
+  FILE multiprocessingTargets.cmake
+  DESTINATION "${package_folder}")
+configure_package_config_file(
+  "${CMAKE_CURRENT_LIST_DIR}/multiprocessingConfig.cmake.in"
+  "${CMAKE_CURRENT_BINARY_DIR}/multiprocessingConfig.cmake"
+  INSTALL_DESTINATION "${package_folder}"
+  NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(
+  "${CMAKE_CURRENT_BINARY_DIR}/multiprocessingConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/multiprocessingConfig.cmake"
+              "${CMAKE_CURRENT_BINARY_DIR}/multiprocessingConfigVersion.cmake"
+        DESTINATION "${package_folder}")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

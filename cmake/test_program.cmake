@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSL-1.0
+# add_test_program(FLOOR): tests/FLOOR/test_*.cpp become the program test_FLOOR, and every file one
+# CTest entry.
+
+# A file's cases are chosen by the tag that Catch2 makes of its name, so that no name of a case,
+# which may hold any character, passes through CTest. `--warn NoTests` turns an empty choice red.
+function(add_test_program floor)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${floor}/test_*.cpp")
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${floor} ${sources})
+  target_link_libraries(test_${floor} PRIVATE test_support multiprocessing_warnings)
+  foreach(source ${sources})
+    cmake_path(GET source STEM name)
+    string(REGEX REPLACE "^test_" "" short "${name}")
+    add_test(NAME ${floor}.${short} COMMAND test_${floor} --filenames-as-tags "[#${name}]~[.]"
+                                            --warn NoTests --order lex --durations no)
+    set_tests_properties(${floor}.${short} PROPERTIES TIMEOUT 300 LABELS ${floor})
+  endforeach()
+endfunction()

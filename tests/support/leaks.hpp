@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSL-1.0
+// What a process owns that it could leave behind: children, descriptors, threads, shared memory.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <system_error>
+
+#include "support/process.hpp"
+
+namespace test_support {
+
+/// The names in /dev/shm.
+inline std::set<std::string> shared_memory_names() {
+    std::set<std::string> found;
+    std::error_code error;
+    for (std::filesystem::directory_iterator i("/dev/shm", error), end; !error && i != end;
+         i.increment(error))
+        found.insert(i->path().filename().string());
+    return found;
+}
+
+struct holdings {
+    std::set<pid_t> children;
+    std::map<int, std::string> descriptors;
+    std::size_t threads = 0;
+    std::set<std::string> shared_memory;
+
+    static holdings now() {
+        return {test_support::children(), test_support::descriptors(), count_threads(),
+                shared_memory_names()};
+    }
+};
+
+/// @returns one line for each thing that `after` has and `before` has not, or the reverse where
+///     that is a fault too
+inline std::string difference(const holdings& before, const holdings& after) {
+    std::string lines;
+    for (const pid_t child : after.children) {
+        if (!before.children.contains(child))
+            lines += "  child " + std::to_string(child) + " in state " + state_of(child) + "\n";
+    }
+    for (const auto& [fd, target] : after.descriptors) {
+        if (!before.descriptors.contains(fd))
+            lines += "  descriptor " + std::to_string(fd) + ": " + target + "\n";
+    }
+    for (const auto& [fd, target] : before.descriptors) {
+        if (!after.descriptors.contains(fd))
+            lines +=
+                "  closed a descriptor of others, " + std::to_string(fd) + ": " + target + "\n";
+    }
+    if (after.threads > before.threads)
+        lines += "  " + std::to_string(after.threads - before.threads) + " thread(s)\n";
+    for (const auto& name : after.shared_memory) {
+        if (!before.shared_memory.contains(name))
+            lines += "  /dev/shm/" + name + "\n";
+    }
+    return lines;
+}
+
+/// Threads and processes that are ending may take a moment, and programs beside this one use
+/// /dev/shm too: what is still there after `patience` counts.
+inline std::string wait_for_tidiness(const holdings& before,
+                                     std::chrono::milliseconds patience = 1s) {
+    std::string left;
+    eventually(
+        [&] {
+            holdings now = holdings::now();
+            left = difference(before, now);
+            return left.empty();
+        },
+        patience);
+    return left;
+}
+
+}  // namespace test_support
