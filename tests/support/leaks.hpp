@@ -70,8 +70,7 @@ inline std::string wait_for_tidiness(const holdings& before,
     std::string left;
     eventually(
         [&] {
-            holdings now = holdings::now();
-            left = difference(before, now);
+            left = difference(before, holdings::now());
             return left.empty();
         },
         patience);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSL-1.0
+// The test support itself: that it notices what it is there to notice.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+
+#include "support/catch.hpp"
+#include "support/deadline.hpp"
+#include "support/leaks.hpp"
+#include "support/process.hpp"
+
+using namespace test_support;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What the listener would report had `body()` been a test case.
+template <class Body>
+std::string left_by(Body body) {
+    const holdings before = holdings::now();
+    body();
+    return wait_for_tidiness(before, 50ms);
+}
+
+}  // namespace
+
+TEST_CASE("A child that was not waited for is noticed, zombies too", "[support]") {
+    pid_t pid = 0;
+    const std::string left = left_by([&] {
+        pid = ::fork();
+        if (pid == 0)
+            ::_exit(0);
+    });
+    CHECK(left == "  child " + std::to_string(pid) + " in state Z\n");
+    ::waitpid(pid, nullptr, 0);
+}
+
+TEST_CASE("A descriptor left open, and one that was another's, is noticed", "[support]") {
+    int fd = -1;
+    const std::string open = left_by([&] { fd = ::open("/dev/zero", O_RDONLY); });
+    const std::string is_zero = std::to_string(fd) + ": /dev/zero\n";
+    CHECK(open == "  descriptor " + is_zero);
+    CHECK(left_by([&] { ::close(fd); }) == "  closed a descriptor of others, " + is_zero);
+}
+
+TEST_CASE("A thread that still runs is noticed", "[support]") {
+    std::thread thread;
+    CHECK(left_by([&] { thread = std::thread([] { std::this_thread::sleep_for(500ms); }); }) ==
+          "  1 thread(s)\n");
+    thread.join();
+}
+
+TEST_CASE("A name in /dev/shm is noticed", "[support]") {
+    const std::string name = "/multiprocessing_test_" + std::to_string(::getpid());
+    const std::string left = left_by(
+        [&] { ::close(::shm_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600)); });
+    ::shm_unlink(name.c_str());
+    CHECK(left.find("/dev/shm" + name) != std::string::npos);
+}
+
+TEST_CASE("A deadline that passes ends the program and says whose it was", "[support]") {
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::dup2(ends[1], 2);
+        const deadline limit(20ms, "the answer");
+        for (;;)
+            ::pause();
+    }
+    ::close(ends[1]);
+    std::string text(200, '\0');
+    const auto size = ::read(ends[0], text.data(), text.size());
+    ::close(ends[0]);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGABRT);
+    REQUIRE(size > 0);
+    CHECK(text.find("deadline of 20 ms passed in: the answer") != std::string::npos);
+}
+
+TEST_CASE("A deadline that is met does nothing", "[support]") {
+    { const deadline limit(1ms); }
+    std::this_thread::sleep_for(5ms);
+    SUCCEED();
+}
+
+TEST_CASE("run() gives status and output of a command, and kills it after its limit", "[support]") {
+    const outcome good =
+        run({"sh", "-c", "echo out; echo err >&2; echo $WORD; exit 3"}, 10s, {"WORD=environment"});
+    CHECK(good.status == 3);
+    CHECK(good.out == "out\nenvironment\n");
+    CHECK(good.err == "err\n");
+    CHECK_FALSE(good.timed_out);
+    const outcome slow = run({"sleep", "60"}, 50ms);
+    CHECK(slow.timed_out);
+    CHECK(slow.status == -SIGKILL);
+    CHECK_THROWS_AS(run({"/there/is/no/such/program"}), std::system_error);
+}
