@@ -43,16 +43,19 @@ struct exception_origin {
 template <class E>
 class Rebuilt final : public E, public RemoteException {
   public:
+    // Long names, which hide no member of E.
     template <class... A>
-    Rebuilt(const std::string& text, const exception_origin& origin, A&&... a)
-        : E(std::forward<A>(a)...),
-          RemoteException(origin.type_name, origin.pid, origin.process_name),
-          text_(std::make_shared<const std::string>(text)) {}
+    Rebuilt(const std::string& rebuilt_text, const exception_origin& rebuilt_origin,
+            A&&... rebuilt_arguments)
+        : E(std::forward<A>(rebuilt_arguments)...),
+          RemoteException(rebuilt_origin.type_name, rebuilt_origin.pid,
+                          rebuilt_origin.process_name),
+          rebuilt_text_(std::make_shared<const std::string>(rebuilt_text)) {}
 
-    [[nodiscard]] const char* what() const noexcept override { return text_->c_str(); }
+    [[nodiscard]] const char* what() const noexcept override { return rebuilt_text_->c_str(); }
 
   private:
-    std::shared_ptr<const std::string> text_;  // exceptions copy without throwing
+    std::shared_ptr<const std::string> rebuilt_text_;  // exceptions copy without throwing
 };
 
 // ---- what travels besides the text

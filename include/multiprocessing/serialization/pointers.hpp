@@ -126,11 +126,13 @@ void decode_derived(reader& in, const std::string& key, Keep keep) {
     }
     keep(object, memory, whole);
     const auto& filler = serializer->get_basic_serializer();
-    const unsigned version = filler.class_info() ? in.class_version(filler.version()) : 0u;
+    const boost::archive::version_type newest = filler.version();
+    const unsigned version = filler.class_info() ? in.class_version(newest) : 0u;
     filler.load_object_data(in.archive(), memory, version);
 }
 
-/// Builds and fills the object behind a pointer; `keep` as above, `make` makes a T and keeps it.
+/// Builds and fills the object behind a pointer; `keep` as above, `make` makes a T and keeps it. It
+/// is a template, for an abstract T cannot be made.
 template <class T, class Make, class Keep>
 void decode_target(reader& in, Make make, Keep keep) {
     in.check_depth();
@@ -144,7 +146,7 @@ void decode_target(reader& in, Make make, Keep keep) {
         throw UnpicklingError("unpickling: an object of " + type_name(typeid(T)) +
                               ", which has no default constructor");
     else
-        decode(in, make());
+        decode(in, make(std::type_identity<T>{}));
 }
 
 /// The object with a number read before, as a T.
@@ -195,8 +197,8 @@ void decode_shared(reader& in, std::shared_ptr<T>& pointer) {
         pointer = std::shared_ptr<T>(object.owner, known_object<T>(object));
         return;
     }
-    const auto make = [&, index = place]() -> T& {
-        pointer = std::make_shared<T>();
+    const auto make = [&, index = place]<class U>(std::type_identity<U>) -> T& {
+        pointer = std::make_shared<U>();
         in.objects()[index] = {pointer, pointer.get(), &typeid(T), about_if_derivable<T>()};
         return *pointer;
     };
@@ -220,8 +222,8 @@ void decode_raw(reader& in, T*& pointer) {
         pointer = known_object<T>(object);
         return;
     }
-    const auto make = [&, index = place]() -> T& {
-        pointer = new T();
+    const auto make = [&, index = place]<class U>(std::type_identity<U>) -> T& {
+        pointer = new U();
         in.objects()[index] = {nullptr, pointer, &typeid(T), about_if_derivable<T>()};
         return *pointer;
     };
@@ -237,9 +239,8 @@ void decode_unique(reader& in, std::unique_ptr<T>& pointer) {
     pointer.reset();
     if (!in.flag())
         return;
-    Target* built = nullptr;
-    const auto make = [&]() -> Target& {
-        built = new Target();
+    const auto make = [&]<class U>(std::type_identity<U>) -> Target& {
+        Target* built = new U();
         pointer.reset(built);
         return *built;
     };
