@@ -5,6 +5,7 @@
 #include <multiprocessing/core/config.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/logging.hpp>
+#include <multiprocessing/fwd.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/serialization.hpp>

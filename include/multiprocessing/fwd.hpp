@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSL-1.0
+// The index of the library: every public type, declared without Boost or any other header.
+//
+//   errors         ProcessError, of which derive TimeoutError, BufferTooShort, AuthenticationError,
+//                  OwnerDiedError, CancelledError, WorkerLostError and RemoteError;
+//                  PicklingError, UnpicklingError, ValueError, EOFError, Empty, Full,
+//                  BrokenBarrierError, KeyboardInterrupt; RemoteException
+//   core           Logger, LogLevel, Timeout
+//   serialization  arguments<A...>, partial_function<F, Bound...>; the concept Picklable
+//   process        Process, ProcessOptions, ProcessInfo, StartMethod, InterruptGuard
+//   pool           Pool<F>, ThreadPool, PoolOptions, Initializer, Count, Context;
+//                  AsyncResult<T>, IMapIterator<R>; ApplyOptions, ApplyAsyncOptions<R>,
+//                  MapOptions, MapAsyncOptions<List>, ImapOptions
+//
+// Pool is Pool<void> where only this header is seen: the default argument stands with the class.
+#pragma once
+
+namespace multiprocessing {
+inline namespace v0 {
+
+// core/errors.hpp
+class ProcessError;
+class TimeoutError;
+class BufferTooShort;
+class AuthenticationError;
+class OwnerDiedError;
+class CancelledError;
+class WorkerLostError;
+class RemoteException;
+class RemoteError;
+class PicklingError;
+class UnpicklingError;
+class ValueError;
+class EOFError;
+class Empty;
+class Full;
+class BrokenBarrierError;
+class KeyboardInterrupt;
+
+// core/logging.hpp, core/timeout.hpp
+enum class LogLevel : int;
+class Logger;
+class Timeout;
+
+// serialization/arguments.hpp, serialization/partial.hpp
+template <class... A>
+class arguments;
+template <class F, class... Bound>
+class partial_function;
+
+// process.hpp
+enum class StartMethod : int;
+struct ProcessOptions;
+class Process;
+class ProcessInfo;
+class InterruptGuard;
+
+// pool.hpp
+class Count;
+class Initializer;
+struct PoolOptions;
+struct ApplyOptions;
+template <class R>
+struct ApplyAsyncOptions;
+struct MapOptions;
+template <class List>
+struct MapAsyncOptions;
+struct ImapOptions;
+template <class T>
+class AsyncResult;
+template <class R>
+class IMapIterator;
+template <class F>
+class Pool;
+template <>
+class Pool<void>;
+class ThreadPool;
+class Context;
+
+}  // namespace v0
+}  // namespace multiprocessing
