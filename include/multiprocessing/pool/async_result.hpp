@@ -150,7 +150,9 @@ class AsyncResult {
         return cell().runs_on->wait(job_->ready(), detail::Deadline(timeout));
     }
     [[nodiscard]] bool ready() const {
-        return cell(), job_->ready().load(std::memory_order_acquire);
+        if (!job_done())
+            cell().runs_on->look();
+        return job_done();
     }
     /// @returns whether the call ended without an exception
     /// @throws ValueError while it is not done
@@ -177,6 +179,9 @@ class AsyncResult {
         if (cell_ == nullptr)
             throw ValueError("AsyncResult: it refers to no call");
         return *cell_;
+    }
+    [[nodiscard]] bool job_done() const {
+        return (void)cell(), job_->ready().load(std::memory_order_acquire);
     }
     void wait_or_throw(Timeout timeout) const {
         if (!wait(timeout))

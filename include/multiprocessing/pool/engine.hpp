@@ -23,8 +23,8 @@
 
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/os/fork_count.hpp>
 #include <multiprocessing/os/interrupt.hpp>
-#include <multiprocessing/os/process.hpp>
 #include <multiprocessing/os/signal.hpp>
 #include <multiprocessing/os/wait_set.hpp>
 #include <multiprocessing/pool/collector.hpp>
@@ -65,22 +65,17 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         if (closed_.load(std::memory_order_acquire) || forked())
             throw ValueError("Pool not running");
     }
-    /// @throws ValueError after close(), or whatever made the pool unusable
-    void submit(job_ref work) {
-        if (work->settled()) {  // of no items
-            std::unique_lock lock(state_);
-            check_running();
-            finish(std::move(work));
-            unlock(lock);
+    void submit(std::span<const counted<job>> work) override {
+        if (work.empty())
             return;
-        }
         {
             const std::scoped_lock lock(inbox_lock_);
             check_running();
-            inbox_.push_back(std::move(work));
+            for (const counted<job>& one : work)
+                inbox_.emplace_back(static_cast<remote_job*>(one.get()));
+            inbox_filled_.store(true, std::memory_order_release);
         }
-        inbox_filled_.store(true, std::memory_order_release);
-        if (hungry_.load(std::memory_order_acquire))
+        if (hungry_.load(std::memory_order_acquire) || has_news())
             pump_if_free();
     }
 
@@ -225,7 +220,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     [[nodiscard]] pool_control& control() const noexcept {
         return *reinterpret_cast<pool_control*>(control_map_.data());
     }
-    [[nodiscard]] bool forked() const noexcept { return owner_ != os::process_id(); }
+    [[nodiscard]] bool forked() const noexcept { return made_in_ != os::fork_count(); }
     [[nodiscard]] bool has_news() const noexcept {
         return control().answers.load(std::memory_order_acquire) != seen_answers_;
     }
@@ -267,9 +262,26 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         try {
             collect();
             dispatch();
+            arm();
         } catch (...) {
             fail(std::current_exception());
         }
+    }
+
+    /// Whether the pool's own thread must see answers at once, also when nobody waits for them.
+    [[nodiscard]] bool answers_matter() const noexcept {
+        return !dispatcher_.empty() || open_callbacks_ != 0 ||
+               closed_.load(std::memory_order_relaxed);
+    }
+    /// Has workers ring for the pool's own thread, which fell asleep when that was not needed.
+    void arm() noexcept {
+        if (!sleeping_ || armed_ || !answers_matter())
+            return;
+        armed_ = true;
+        control().dispatcher_asleep.store(1, std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        if (has_news())
+            dispatcher_bell_.set();
     }
 
     void take_inbox() {
@@ -281,20 +293,23 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             inbox_filled_.store(false, std::memory_order_relaxed);
         }
         for (job_ref& work : submitted_) {
-            if (work->settled())
+            if (work->settled()) {  // of no items
+                finish(std::move(work));
                 continue;
+            }
             if (broken_ || terminating_) {
                 work->reject_rest(broken_ ? broken_ : gone());
                 finish(std::move(work));
                 continue;
             }
+            open_callbacks_ += work->has_callbacks() ? 1 : 0;
             timed_ = timed_ || work->limits().timeout != std::chrono::nanoseconds::zero();
             const std::uint64_t items = work->limits().items;
             dispatcher_.push_back({std::move(work), 0, items});
         }
         submitted_.clear();
         if (timed_ && sleeping_)
-            dispatcher_bell_.set();
+            dispatcher_bell_.set();  // it does not know of the deadlines yet
     }
 
     void collect() {
@@ -361,6 +376,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     void finish(job_ref finished) {
         finished->release_inputs();
         if (finished->has_callbacks()) {
+            open_callbacks_ -= std::min<std::size_t>(open_callbacks_, 1);
             calling_back_.push_back(std::move(finished));
             if (sleeping_)
                 dispatcher_bell_.set();
@@ -440,6 +456,13 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             dispatcher_bell_.set();
     }
 
+  public:
+    void look() noexcept override {
+        if (has_news())
+            pump_if_free();
+    }
+
+  private:
     /// Watches the workers' answers on behalf of all threads until the job is ready, or a slice.
     void attend(std::unique_lock<std::mutex>& lock, const std::atomic<bool>& ready,
                 Deadline deadline) {
@@ -602,11 +625,12 @@ class engine final : public executor, public std::enable_shared_from_this<engine
 
     void sleep(std::unique_lock<std::mutex>& lock) noexcept {
         sleeping_ = true;
-        control().dispatcher_asleep.store(1, std::memory_order_relaxed);
+        armed_ = answers_matter();
+        control().dispatcher_asleep.store(armed_ ? 1 : 0, std::memory_order_relaxed);
         std::atomic_thread_fence(std::memory_order_seq_cst);
         const bool busy =
             inbox_filled_.load(std::memory_order_relaxed) || !dispatcher_.empty() || !all_done();
-        if ((attended_ || !has_news()) && calling_back_.empty() &&
+        if ((attended_ || !armed_ || !has_news()) && calling_back_.empty() &&
             !(inbox_filled_.load(std::memory_order_relaxed) && hungry_.load())) {
             const auto before = clock::now();
             auto limit = busy ? std::chrono::nanoseconds(wait_slice) : std::chrono::nanoseconds(-1);
@@ -631,7 +655,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     static constexpr std::chrono::milliseconds stop_threshold{500};
 
     std::unique_ptr<pool_setup> setup_;
-    pid_t owner_ = os::process_id();
+    unsigned made_in_ = os::fork_count();
     os::descriptor memory_;
     os::memory_map control_map_;
     os::event waiter_bell_, dispatcher_bell_;
@@ -654,9 +678,11 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     std::condition_variable news_;
     std::vector<job_ref> submitted_, done_, calling_back_;
     std::uint64_t seen_answers_ = 0, uses_ = 0;
-    std::size_t waiting_ = 0;  // threads that wait on news_ for a job
-    bool attended_ = false;    // a waiting thread watches the answers
-    bool sleeping_ = false;    // the pool's thread is about to poll, or polls
+    std::size_t waiting_ = 0;         // threads that wait on news_ for a job
+    bool attended_ = false;           // a waiting thread watches the answers
+    std::size_t open_callbacks_ = 0;  // jobs with callbacks that are not settled
+    bool armed_ = false;              // workers ring for the pool's thread
+    bool sleeping_ = false;           // the pool's thread is about to poll, or polls
     bool timed_ = false, terminating_ = false, server_stopped_ = false, ended_ = false;
     clock::time_point next_look_ = clock::time_point::max();
     std::chrono::microseconds spin_{20};

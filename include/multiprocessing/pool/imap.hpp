@@ -66,33 +66,32 @@ struct chunk_results {
     }
 };
 
-/// A chunk that was submitted.
+/// A chunk as a job.
 template <class R>
-struct submitted_chunk {
+struct chunk_of_input {
     counted<job> work;
     chunk_results<R>* results = nullptr;
 };
 
-/// Draws the next chunk from an input and submits it.
+/// Makes jobs of what it draws from an input.
 template <class R>
 class chunk_source {
   public:
     virtual ~chunk_source() = default;
     /// @returns nothing at the end of the input
-    /// @throws what the input throws, after which it has ended; what the pool throws
-    virtual std::optional<submitted_chunk<R>> next(std::uint64_t most,
-                                                   const std::shared_ptr<finished_line>& line) = 0;
+    /// @throws what the input throws, after which it has ended
+    virtual std::optional<chunk_of_input<R>> next(std::uint64_t most,
+                                                  const std::shared_ptr<finished_line>& line) = 0;
 };
 
-/// Draws items from a range; `submit(items, line)` makes the chunk a job.
-template <class R, class Range, class Item, class Submit>
+/// Draws items from a range; `make(items, line)` makes them a job.
+template <class R, class Range, class Item, class Make>
 class range_source final : public chunk_source<R> {
   public:
-    range_source(Range range, Submit submit)
-        : range_(std::move(range)), submit_(std::move(submit)) {}
+    range_source(Range range, Make make) : range_(std::move(range)), make_(std::move(make)) {}
 
-    std::optional<submitted_chunk<R>> next(std::uint64_t most,
-                                           const std::shared_ptr<finished_line>& line) override {
+    std::optional<chunk_of_input<R>> next(std::uint64_t most,
+                                          const std::shared_ptr<finished_line>& line) override {
         if (!next_)
             next_.emplace(std::ranges::begin(range_));
         else if (advance_)
@@ -109,12 +108,12 @@ class range_source final : public chunk_source<R> {
         }
         if (items.size() == 0)
             return std::nullopt;
-        return submit_(std::move(items), line);
+        return make_(std::move(items), line);
     }
 
   private:
     Range range_;
-    Submit submit_;
+    Make make_;
     std::optional<std::ranges::iterator_t<Range>> next_;
     bool advance_ = false;
 };
@@ -181,12 +180,13 @@ class IMapIterator {
             return *this;
         }
         void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) {
-            i.load();
-            return !i.results_->shown_;
-        }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) { return i.at_end(); }
 
       private:
+        [[nodiscard]] bool at_end() const {
+            load();
+            return !results_->shown_;
+        }
         // Not in operator++: after an item that threw, the next comparison goes on behind it.
         void load() const {
             if (!results_->shown_ && !results_->finished_) {
@@ -249,22 +249,34 @@ class IMapIterator {
         return true;
     }
 
-    /// Draws input when half of what may be drawn ahead has been taken, so that items are submitted
-    /// in batches.
+    /// Draws input when half of what may be drawn ahead has been taken, so that what is drawn is
+    /// submitted in batches.
     void fill() {
         if (source_ == nullptr || outstanding_ > buffersize_ / 2)
             return;
+        std::vector<detail::counted<detail::job>> drawn;
         try {
             while (outstanding_ < buffersize_) {
                 auto chunk = source_->next(std::min(chunksize_, buffersize_ - outstanding_), line_);
                 if (!chunk) {
                     source_.reset();
-                    return;
+                    break;
                 }
                 outstanding_ += chunk->results->outcomes.size();
+                drawn.push_back(chunk->work);
                 window_.push_back(std::move(*chunk));
             }
         } catch (...) {
+            input_error_ = std::current_exception();
+            source_.reset();
+        }
+        try {
+            runs_on_->submit(drawn);
+        } catch (...) {  // the pool is gone: what was drawn will never be done
+            for (const auto& work : drawn) {
+                outstanding_ -= work->limits().items;
+                window_.pop_back();
+            }
             input_error_ = std::current_exception();
             source_.reset();
         }
@@ -279,8 +291,8 @@ class IMapIterator {
     std::shared_ptr<detail::executor> runs_on_;
     std::unique_ptr<detail::chunk_source<R>> source_;  // none once the input has ended
     std::shared_ptr<detail::finished_line> line_;      // none when ordered
-    std::deque<detail::submitted_chunk<R>> window_;    // submitted, not taken
-    detail::submitted_chunk<R> current_;
+    std::deque<detail::chunk_of_input<R>> window_;     // submitted, not taken
+    detail::chunk_of_input<R> current_;
     std::uint64_t position_ = 0;     // in the current chunk
     std::uint64_t outstanding_ = 0;  // items drawn whose results were not taken
     std::uint64_t chunksize_ = 1, buffersize_ = 1;

@@ -21,14 +21,20 @@ inline namespace v0 {
 namespace detail {
 
 class job;
+template <class Job>
+class counted;
 
 /// What carries jobs out: a pool of processes or of threads. Jobs keep it alive.
 class executor {
   public:
     virtual ~executor() = default;
+    /// @throws ValueError("Pool not running") after its end, or whatever made it unusable
+    virtual void submit(std::span<const counted<job>> work) = 0;
     /// Waits until `ready` is true, at most until the deadline. @returns whether it is
     /// @throws KeyboardInterrupt under an InterruptGuard
     virtual bool wait(const std::atomic<bool>& ready, Deadline deadline) = 0;
+    /// Takes in results that are there, without waiting.
+    virtual void look() noexcept = 0;
     /// @returns false when the job was ready already
     virtual bool cancel(job& cancelled) = 0;
     /// Drops what was not started of a job whose results nobody wants any more.

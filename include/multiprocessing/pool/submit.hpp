@@ -126,8 +126,8 @@ template <class T>
     throw ValueError("multiprocessing: this call does not compile");
 }
 
-// ---- submitting. A backend has `workers()`, `runs_on()` (shared_ptr<executor>), `submit(job)` and
-// the job templates `apply_job<Call>`, `map_job<Call, Items, Spread>`, `chunk_job<Call>`.
+// ---- submitting. A backend has `workers()`, `runs_on()` (shared_ptr<executor>), and the job
+// templates `apply_job<Call>`, `map_job<Call, Items, Spread>`, `chunk_job<Call>`.
 
 template <class Backend, class Call>
 auto submit_apply(Backend& backend, Call call, tuple_of<typename Call::callable> values,
@@ -138,10 +138,10 @@ auto submit_apply(Backend& backend, Call call, tuple_of<typename Call::callable>
     job_limits limits;
     set_limits(limits, timeout, retries);
     auto* const made = new job_type(std::move(call), std::move(values), limits, backend.runs_on());
-    const counted<job_type> owned(made);
+    const counted<job> owned(made);
     made->cell().set_callbacks(std::move(on_result), std::move(on_error));
-    auto handle = make_async_result(counted<job>(owned), made->cell());
-    backend.submit(owned);
+    auto handle = make_async_result(owned, made->cell());
+    backend.runs_on()->submit({&owned, 1});
     return handle;
 }
 
@@ -157,10 +157,10 @@ auto submit_map(
     limits.chunk = chunk_for(chunksize, limits.items, backend.workers());
     set_limits(limits, timeout, retries);
     auto* const made = new job_type(std::move(call), std::move(items), limits, backend.runs_on());
-    const counted<job_type> owned(made);
+    const counted<job> owned(made);
     made->cell().set_callbacks(std::move(on_result), std::move(on_error));
-    auto handle = make_async_result(counted<job>(owned), made->cell());
-    backend.submit(owned);
+    auto handle = make_async_result(owned, made->cell());
+    backend.runs_on()->submit({&owned, 1});
     return handle;
 }
 
@@ -205,20 +205,18 @@ auto submit_imap(Backend& backend, Call call, Range&& range, const ImapOptions& 
                            : 16 * chunksize * std::max<std::size_t>(backend.workers(), 1);
     job_limits limits;
     set_limits(limits, options.timeout, options.retries);
-    auto submit = [backend, call = std::move(call), limits](
-                      owned_items<item> items, const std::shared_ptr<finished_line>& line) mutable {
+    auto make = [runs_on = backend.runs_on(), call = std::move(call), limits](
+                    owned_items<item> items, const std::shared_ptr<finished_line>& line) {
         job_limits of_chunk = limits;
         of_chunk.items = of_chunk.chunk = items.size();
-        auto* const made = new job_type(call, std::move(items), of_chunk, backend.runs_on(), line);
-        const counted<job_type> owned(made);
-        backend.submit(owned);
-        return submitted_chunk<result>{counted<job>(owned), &made->results()};
+        auto* const made = new job_type(call, std::move(items), of_chunk, runs_on, line);
+        return chunk_of_input<result>{counted<job>(made), &made->results()};
     };
     using view = std::views::all_t<Range>;
-    using source = range_source<result, view, item, decltype(submit)>;
+    using source = range_source<result, view, item, decltype(make)>;
     return IMapIterator<result>(
         backend.runs_on(),
-        std::make_unique<source>(std::views::all(std::forward<Range>(range)), std::move(submit)),
+        std::make_unique<source>(std::views::all(std::forward<Range>(range)), std::move(make)),
         chunksize, buffersize, ordered);
 }
 
