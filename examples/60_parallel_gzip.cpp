@@ -392,12 +392,14 @@ void compress(Workers& pool, const Options& options, const File& input, const Fi
                       S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) : 0);
     output.write(gzip_header(name, mtime, options.level));
 
-    // Four blocks a worker: enough that nobody waits while the parent writes, under 1 MiB each.
+    // So many blocks are on their way at once. More than the workers chew on: where one of them, or
+    // this process, has to wait for a CPU, the others still have work. 32 blocks are 5 MiB.
+    const std::size_t window = 24 + 4 * options.workers;
     Blocks blocks(input);
     uLong crc = crc32(0, nullptr, 0);
     std::size_t length = 0;
     for (const Deflated& piece :
-         pool.imap(blocks, {.chunksize = 1, .buffersize = 4 * options.workers, .retries = 2})) {
+         pool.imap(blocks, {.chunksize = 1, .buffersize = window, .retries = 2})) {
         output.write(piece.bytes);
         crc = crc32_combine(crc, piece.crc, static_cast<z_off_t>(piece.length));
         length += piece.length;

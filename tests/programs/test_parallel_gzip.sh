@@ -237,7 +237,8 @@ survives_kills() {
         tail -c +30000001 data/mixed
     } 2>run/errors >run/input
     wait "$pid" || { echo "exit status $?"; return 1; }
-    [ ! -s run/errors ] || { cat run/errors; return 1; }
+    [ ! -s run/errors ] || { cat run/errors; rm run/errors; return 1; }
+    rm run/errors
     gunzip -c run/output.gz | cmp - data/mixed
 }
 check "the work of killed workers is done again" survives_kills
