@@ -36,7 +36,8 @@ class Context {
 
     friend bool operator==(const Context&, const Context&) = default;
 
-    /// @param target, args as the constructor of the class takes them
+    /// @param target a callable, and `args` its arguments, as the constructor of the class takes
+    /// them
     /// @returns a process that is not started yet
     /// @par Python `ctx.Process(target=, args=, name=, daemon=)`
     template <class F>
