@@ -40,6 +40,13 @@ class leak_listener : public listener_base {
         const std::string left = test_support::wait_for_tidiness(before_);
         if (!left.empty()) {
             ++untidy_cases;
+            // or they would hold the output open and CTest would wait for them
+            for (const pid_t child : test_support::children()) {
+                if (!before_.children.contains(child)) {
+                    ::kill(child, SIGKILL);
+                    ::waitpid(child, nullptr, 0);
+                }
+            }
             std::fprintf(stderr, "\nLEFT BEHIND by \"%s\":\n%s\n",
                          std::string(stats
                                          .testInfo
