@@ -7,3 +7,4 @@
 #include <multiprocessing/pool/imap.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/pool.hpp>
+#include <multiprocessing/pool/thread_pool.hpp>

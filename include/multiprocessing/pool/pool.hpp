@@ -14,6 +14,7 @@
 #include <multiprocessing/pool/calls.hpp>
 #include <multiprocessing/pool/engine.hpp>
 #include <multiprocessing/pool/options.hpp>
+#include <multiprocessing/pool/pool_lifetime.hpp>
 #include <multiprocessing/process/cpu_count.hpp>
 #include <multiprocessing/process/freeze_support.hpp>
 #include <multiprocessing/process/start_method.hpp>
@@ -85,31 +86,6 @@ class bound_backend : public process_backend {
     template <class F>
     static constexpr void check() {
         check_travelling<F>();
-    }
-};
-
-/// The end of a pool's life. @note A callback may call close and terminate, and not join.
-template <class Backend>
-class pool_lifetime {
-  public:
-    /// No more calls; the workers end when everything submitted is done. @par Python `Pool.close()`
-    void close() { backend().running().close(); }
-    /// Waits until the pool has ended. @throws ValueError before close() or terminate();
-    /// KeyboardInterrupt under an InterruptGuard. @par Python `Pool.join()`
-    void join() { backend().running().join(); }
-    /// Ends at once: workers are killed, calls that are not done fail with CancelledError.
-    /// @par Python `Pool.terminate()`, after which results that are not there are never set
-    void terminate() { backend().running().terminate(); }
-
-  protected:
-    pool_lifetime() = default;
-    pool_lifetime(pool_lifetime&&) noexcept = default;
-    pool_lifetime& operator=(pool_lifetime&&) noexcept = default;
-    ~pool_lifetime() = default;
-
-  private:
-    [[nodiscard]] const process_backend& backend() const noexcept {
-        return static_cast<const Backend&>(*this).backend_of_pool();
     }
 };
 
