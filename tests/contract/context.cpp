@@ -2,6 +2,8 @@
 // The public promise of start methods and contexts, as users write it: it must compile without a
 // warning.
 #include <multiprocessing.hpp>
+#include <string>
+#include <vector>
 
 namespace mp = multiprocessing;
 
@@ -9,9 +11,9 @@ void f() {}
 
 int main() {
     mp::set_start_method(mp::StartMethod::spawn);
-    mp::get_start_method();
-    mp::get_all_start_methods();
-    to_string(mp::get_start_method());
+    [[maybe_unused]] const mp::StartMethod method = mp::get_start_method();
+    [[maybe_unused]] const std::vector<mp::StartMethod> methods = mp::get_all_start_methods();
+    [[maybe_unused]] const std::string name = to_string(method);
 
     mp::Process p(f, {}, {.start_method = mp::StartMethod::spawn});
     mp::Pool pool({.processes = 2, .start_method = mp::StartMethod::spawn});

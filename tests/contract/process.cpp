@@ -19,7 +19,7 @@ int main() {
     mp::Process p(greet, {"Ada", 3}, {.name = "greeter", .daemon = false});
     p.start();
     p.join();
-    p.exitcode();
+    return p.exitcode().value_or(1);
 }
 
 struct Derived : mp::Process {
@@ -36,11 +36,11 @@ void members() {
 }
 
 void questions() {
-    mp::current_process().name();
-    mp::parent_process();
-    mp::active_children();
-    mp::cpu_count();
-    mp::process_cpu_count();
+    [[maybe_unused]] const std::string name = mp::current_process().name();
+    [[maybe_unused]] const std::optional<mp::ProcessInfo> parent = mp::parent_process();
+    [[maybe_unused]] const std::vector<mp::ProcessInfo> children = mp::active_children();
+    [[maybe_unused]] const int cpus = mp::cpu_count();
+    [[maybe_unused]] const int usable = mp::process_cpu_count();
 }
 
 void captures_and_containers() {
