@@ -31,6 +31,9 @@ std::atomic<std::size_t> largest_allocation{0};
         throw std::bad_alloc();
     return place;
 }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return std::malloc(size == 0 ? 1 : size);
+}
 [[gnu::noinline]] void operator delete(void* place) noexcept {
     std::free(place);
 }

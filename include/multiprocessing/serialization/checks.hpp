@@ -26,13 +26,14 @@ struct argument_check {
                   MULTIPROCESSING_ADVICE);
 };
 
-/// Checks each type of a `pack` of parameters. In members, not as bases: two parameters of one type
-/// would be the same base twice, a second error.
+/// Checks each type of a `pack` of parameters. Not as bases: two parameters of one type would be
+/// the same base twice, a second error. Not in a static member: that is looked at only when it is
+/// used.
 template <class P>
 struct arguments_check;
 template <class... A>
 struct arguments_check<pack<A...>> {
-    static constexpr std::size_t checked = (sizeof(argument_check<A>) + ... + 0);
+    char checked[(sizeof(argument_check<A>) + ... + 1)];
 };
 
 template <class T>

@@ -38,13 +38,14 @@ bool register_exception() {
     static_assert(std::is_base_of_v<std::exception, E>,
                   "multiprocessing::register_exception: the type does not derive from "
                   "std::exception");
-    static_assert(
-        detail::text_constructible<E> || (std::is_default_constructible_v<E> && Picklable<E>),
-        "multiprocessing::register_exception: this exception cannot be pickled: give it "
-        "a constructor from std::string (its what()), or a default constructor and a "
-        "Boost.Serialization serialize()");
-    if constexpr (detail::text_constructible<E> ||
-                  (std::is_default_constructible_v<E> && Picklable<E>))
+    static_assert(!std::is_base_of_v<std::exception, E> || detail::text_constructible<E> ||
+                      (std::is_default_constructible_v<E> && Picklable<E>),
+                  "multiprocessing::register_exception: this exception cannot be pickled: give it "
+                  "a constructor from std::string (its what()), or a default constructor and a "
+                  "Boost.Serialization serialize()");
+    if constexpr (std::is_base_of_v<std::exception, E> &&
+                  (detail::text_constructible<E> ||
+                   (std::is_default_constructible_v<E> && Picklable<E>)))
         (void)detail::exception_entry_of<E>();
     return true;
 }

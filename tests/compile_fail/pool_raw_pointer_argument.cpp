@@ -1,0 +1,14 @@
+// expect: an argument of this type cannot be pickled
+// SPDX-License-Identifier: BSL-1.0
+// A raw pointer means nothing in another process.
+#include <multiprocessing/pool.hpp>
+
+int read(int* place) {
+    return *place;
+}
+
+int main() {
+    multiprocessing::Pool pool(1);
+    int x = 1;
+    return pool.apply(read, {&x});
+}
