@@ -116,12 +116,18 @@ class Results:
         return f"{show(low, self.units[key])} - {show(high, self.units[key])}"
 
 
+def status(text=""):
+    """One line on the terminal, rewritten; none where stderr is a file."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
 def row(text, ours, spread, contender, theirs, ratio, target, verdict):
     print(f"{text:<33} {ours:>9} {spread:>21}  {contender:<16} {theirs:>9} {ratio:>8} {target:>8}  {verdict}")
 
 
-def table(results, questions):
-    """Prints the table; whether every target was reached."""
+def table(results, asked):
+    """Prints the rows of one question; whether every target was reached."""
     reached = True
 
     def judge(good):
@@ -129,22 +135,21 @@ def table(results, questions):
         reached = reached and good
         return "ok" if good else "MISSED"
 
-    row("", "median", "min - max", "contender", "median", "ratio", "target", "")
     for question, text, ours, contender, theirs, target in RATIOS:
         key, other = (question, OURS, ours), (question, contender, theirs)
-        if question not in questions:
+        if question != asked:
             continue
         if results.median(*key) is None or results.median(*other) is None:
             row(text, "-", "", contender, "-", "", "", judge(target is None))
             continue
         ratio = results.median(*key) / results.median(*other)
-        against = theirs if contender == OURS else f"{contender.removesuffix('.py')}"
+        against = theirs if contender == OURS else contender.removesuffix(".py")
         verdict = "" if target is None else judge(ratio <= target)
         row(text, results.shown(*key), results.spread(*key), against[:16], results.shown(*other),
             f"{ratio:.3f}", "" if target is None else f"<= {target:.3g}", verdict)
     for question, text, ours, limit in LIMITS:
         key = (question, OURS, ours)
-        if question not in questions:
+        if question != asked:
             continue
         if results.median(*key) is None:
             row(text, "-", "", "", "", "", "", judge(limit is None))
@@ -152,6 +157,7 @@ def table(results, questions):
         verdict = "" if limit is None else judge(results.median(*key) <= limit)
         row(text, results.shown(*key), results.spread(*key), "", "", "",
             "" if limit is None else f"<= {limit}", verdict)
+    sys.stdout.flush()
     return reached
 
 
@@ -161,27 +167,26 @@ def main():
     parser.add_argument("--quick", action="store_true", help="only shows that everything works")
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("questions", nargs="*", default=[], metavar="QUESTION")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     questions = options.questions or list(CONTENDERS)
     if unknown := set(questions) - set(CONTENDERS):
         parser.error(f"no such question: {', '.join(sorted(unknown))}")
     rounds = options.rounds or (1 if options.quick else 5)
 
+    print(f"{datetime.date.today()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
+          f"Python {platform.python_version()}, {rounds} rounds, load {os.getloadavg()[0]:.1f}\n")
+    row("", "median", "min - max", "contender", "median", "ratio", "target", "")
     results = Results()
-    ended_well = True
+    ended_well = reached = True
     for question in questions:
         for number in range(rounds):
             for contender in CONTENDERS[question]:
-                print(f"\r\x1b[K{question}, round {number + 1} of {rounds}: {contender}",
-                      end="", file=sys.stderr, flush=True)
+                status(f"{question}, round {number + 1} of {rounds}: {contender}")
                 figures, good = measure(command(options.build, question, contender), options.quick)
                 ended_well = ended_well and good
                 results.add(question, contender, figures)
-    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-    print(f"{datetime.date.today()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
-          f"Python {platform.python_version()}, {rounds} rounds, load {os.getloadavg()[0]:.1f}\n")
-    reached = table(results, questions)
+        status()
+        reached = table(results, question) and reached
     if not ended_well:
         sys.exit("a program failed")
     if not reached and not options.quick:
