@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -28,6 +27,7 @@
 #include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
+#include "support/deadline.hpp"
 
 namespace process_test {
 
@@ -37,35 +37,13 @@ using namespace std::chrono_literals;
 /// How long anything may take before it counts as hung; generous, since machines are shared.
 inline constexpr std::chrono::seconds patience{30};
 
-/// Ends the program when a case does not end in time. A timer signal and no thread, so that the
-/// cases fork from a process without threads.
+/// Ends the program when a case does not end in time.
 class Watch {
   public:
-    explicit Watch(std::chrono::seconds limit = 2 * patience) {
-        struct sigaction action = {};
-        action.sa_handler = [](int) {
-            const char text[] = "\nthe deadline of a test has passed\n";
-            [[maybe_unused]] const auto n = ::write(2, text, sizeof text - 1);
-            std::signal(SIGABRT, SIG_DFL);
-            std::abort();
-        };
-        ::sigaction(SIGALRM, &action, &before_);
-        arm(limit.count());
-    }
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
-    ~Watch() {
-        arm(0);
-        ::sigaction(SIGALRM, &before_, nullptr);
-    }
+    explicit Watch(std::chrono::seconds limit = 2 * patience) : deadline_(limit) {}
 
   private:
-    static void arm(std::chrono::seconds::rep seconds) {
-        itimerval timer{};
-        timer.it_value.tv_sec = seconds;
-        ::setitimer(ITIMER_REAL, &timer, nullptr);
-    }
-    struct sigaction before_ = {};
+    test_support::deadline deadline_;
 };
 
 template <class Condition>

@@ -14,6 +14,8 @@
 #include <string>
 #include <typeinfo>
 
+#include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/os/signal.hpp>
@@ -66,6 +68,7 @@ inline std::string describe_exception() {
 template <class Body>
 int run_child(const std::string& name, Body&& body) noexcept {
     try {
+        get_logger().info("child process begins its work");
         return body();
     } catch (...) {
         try {
@@ -83,6 +86,7 @@ inline std::atomic<void (*)()> end_own_children{nullptr};
 
 [[noreturn]] inline void end_child(int status) noexcept {
     try {
+        get_logger().info("process exits with exit code " + std::to_string(status));
         if (const auto end = end_own_children.load())
             end();
         flush_standard_streams();

@@ -9,7 +9,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -56,13 +55,13 @@ class child_list {
         return children_;
     }
 
-    /// The read end of a pipe whose only writer is this process: a daemonic child arms it, so that
-    /// it does not outlive a parent that was killed.
-    os::descriptor life() {
+    /// The line that a daemonic child hangs on; gone with the last of them.
+    std::shared_ptr<life_line> life() {
         const std::scoped_lock lock(mutex_);
-        if (!life_)
-            std::tie(life_, writer_) = os::life_pipe();
-        return os::duplicate(life_.get());
+        auto life = life_.lock();
+        if (!life)
+            life_ = life = std::make_shared<life_line>();
+        return life;
     }
 
   private:
@@ -103,16 +102,18 @@ class child_list {
     }
     void after_fork_in_child() {
         process_server::instance().after_fork_in_child();
-        children_.clear();
+        if (const auto life = life_.lock()) {  // only the parent may write
+            life->reader.reset();
+            life->writer.reset();
+        }
         life_.reset();
-        writer_.reset();
+        children_.clear();
         mutex_.unlock();
     }
 
     std::mutex mutex_;
     std::vector<std::shared_ptr<process_state>> children_;
-    os::descriptor life_;
-    os::descriptor writer_;
+    std::weak_ptr<life_line> life_;
 };
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <string>
 
+#include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/process/identity.hpp>
 
@@ -21,8 +22,9 @@ inline void warn_about_threads() {
         return;
     const int others = os::count_threads() - 1 - library_threads().load();
     if (others > 0 && !warned.exchange(true))
-        os::print_error("multiprocessing: this process runs " + std::to_string(others) +
-                        " other thread(s): fork() may lead to deadlocks in the child\n");
+        get_logger().warning("multiprocessing: process " + std::to_string(os::process_id()) +
+                             " runs " + std::to_string(others) +
+                             " other thread(s): fork may lead to deadlocks in the child");
 }
 
 }  // namespace detail

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/os/process.hpp>
 
 namespace multiprocessing {
@@ -56,6 +57,12 @@ inline std::string next_child_path() {
     const std::string number = std::to_string(self.children.fetch_add(1) + 1);
     return self.path.empty() ? number : self.path + ":" + number;
 }
+
+/// Lines of the logger name the process that wrote them.
+inline const bool log_lines_name_the_process = [] {
+    log_process_name = [] { return this_process().name; };
+    return true;
+}();
 
 /// How many of this process's threads the library itself started. They hold no lock that a forked
 /// child needs, so they are not counted as threads that make fork dangerous.

@@ -40,9 +40,12 @@ struct process_plan {
 template <class Body>
 std::shared_ptr<process_state> launch_forked(const process_plan& plan, Body&& body) {
     child_list& children = child_list::instance();
-    os::descriptor life;
-    if (plan.daemon)
-        life = children.life();
+    std::shared_ptr<life_line> line;
+    os::descriptor life;  // of our own: the child closes the line itself
+    if (plan.daemon) {
+        line = children.life();
+        life = os::duplicate(line->reader.get());
+    }
     const pid_t self = os::process_id();
     os::descriptor parent = os::open_process(self);
     const std::string parent_name = this_process().name;
@@ -72,27 +75,28 @@ std::shared_ptr<process_state> launch_forked(const process_plan& plan, Body&& bo
         }
         pidfd = os::open_child(pid);
     }
-    return std::make_shared<process_state>(plan.name, plan.daemon, pid, std::move(pidfd));
+    return std::make_shared<process_state>(plan.name, plan.daemon, pid, std::move(pidfd), nullptr,
+                                           std::move(line));
 }
 
 /// Executes this program anew; it calls `role` with the payload.
 inline std::shared_ptr<process_state> launch_spawned(const process_plan& plan, child_role role,
                                                      std::span<const std::byte> payload) {
-    os::descriptor life;
+    std::shared_ptr<life_line> line;
     if (plan.daemon)
-        life = child_list::instance().life();
-    const int life_number = life.get();
+        line = child_list::instance().life();
+    const int reader = line ? line->reader.get() : -1;
     wire_request header;
     encode_role(header, role, true);
     const waiting_packet packet =
         make_start_packet(header, plan.name, plan.path, payload,
-                          std::span(&life_number, plan.daemon ? std::size_t{1} : std::size_t{0}));
+                          std::span(&reader, line ? std::size_t{1} : std::size_t{0}));
     executed_program program =
         execute_program(boot_mode::process, plan.method, os::open_process(os::process_id()), false);
     if (packet.send(program.socket.get()) != os::send_result::sent)
         throw ProcessError("process " + plan.name + " ended before it could be told what to do");
     return std::make_shared<process_state>(plan.name, plan.daemon, program.pid,
-                                           std::move(program.pidfd));
+                                           std::move(program.pidfd), nullptr, std::move(line));
 }
 
 /// Has the fork server fork; the child calls `role` with the payload.

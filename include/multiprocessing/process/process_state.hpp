@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include <multiprocessing/core/errors.hpp>
@@ -20,19 +21,31 @@ namespace multiprocessing {
 inline namespace v0 {
 namespace detail {
 
+/// A pipe of which this process is the only writer. Daemonic children arm the read end, so that
+/// they do not outlive a parent that was killed.
+struct life_line {
+    os::descriptor reader;
+    os::descriptor writer;
+
+    life_line() { std::tie(reader, writer) = os::life_pipe(); }
+};
+
 /// Shared by the Process, the list of children and the ProcessInfos of one child; any thread may
 /// use it.
 class process_state {
   public:
     /// @param pidfd empty when the child had ended and was reaped before it could be opened
     /// @param report of a child of the fork server
+    /// @param life what a daemonic child armed; kept while it lives
     process_state(std::string name, bool daemon, pid_t pid, os::descriptor pidfd,
-                  std::shared_ptr<server_report> report = nullptr)
+                  std::shared_ptr<server_report> report = nullptr,
+                  std::shared_ptr<life_line> life = nullptr)
         : name_(std::move(name)),
           daemon_(daemon),
           pid_(pid),
           pidfd_(std::move(pidfd)),
-          report_(std::move(report)) {}
+          report_(std::move(report)),
+          life_(std::move(life)) {}
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] bool daemon() const noexcept { return daemon_; }
@@ -112,6 +125,7 @@ class process_state {
     const pid_t pid_;
     const os::descriptor pidfd_;
     const std::shared_ptr<server_report> report_;
+    const std::shared_ptr<life_line> life_;
     std::mutex mutex_;
     std::optional<int> exitcode_;
 };
