@@ -3,12 +3,12 @@
 // A raw pointer means nothing in another process.
 #include <multiprocessing/pool.hpp>
 
-int read(int* place) {
+int look(int* place) {
     return *place;
 }
 
 int main() {
     multiprocessing::Pool pool(1);
     int x = 1;
-    return pool.apply(read, {&x});
+    return pool.apply(look, {&x});
 }
