@@ -30,6 +30,6 @@ endif()
 
 execute_process(COMMAND "${WORK}/build/program" RESULT_VARIABLE status OUTPUT_VARIABLE output
                         TIMEOUT 60)
-if(NOT status STREQUAL "0" OR NOT output STREQUAL "1 4 9 16\n")
+if(NOT status STREQUAL "0" OR NOT output STREQUAL "1\n4\n9\n16\n25\n")
   message(FATAL_ERROR "the program ended with ${status} and printed: ${output}")
 endif()

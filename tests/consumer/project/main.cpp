@@ -2,15 +2,16 @@
 // The README's program.
 #include <iostream>
 #include <multiprocessing.hpp>
-
+#include <vector>
 namespace mp = multiprocessing;
 
-int square(int x) { return x * x; }
+int square(int x) {
+    return x * x;
+}
 
 int main() {
-    mp::freeze_support();
-    mp::Pool pool(4);
-    for (int result : pool.map(square, {1, 2, 3}))
-        std::cout << result << ' ';
-    std::cout << pool.apply(square, {4}) << '\n';
+    std::vector<int> numbers{1, 2, 3, 4, 5};
+    mp::Pool pool(2);
+    for (int result : pool.map(square, numbers))
+        std::cout << result << '\n';
 }
