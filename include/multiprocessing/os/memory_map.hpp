@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <fstream>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include <multiprocessing/os/descriptor.hpp>
@@ -30,17 +33,31 @@ inline descriptor create_memory(const char* name, std::size_t size) {
     return fd;
 }
 
+/// The memory that can be allocated without swapping, in bytes; the largest number when unknown.
+inline std::size_t available_memory() {
+    std::ifstream info("/proc/meminfo");
+    std::string line;
+    while (std::getline(info, line))
+        if (line.rfind("MemAvailable:", 0) == 0)
+            return std::stoull(line.substr(13)) * 1024;
+    return std::numeric_limits<std::size_t>::max();
+}
+
 /// Gives the range pages now, so that lack of memory is an error here and not SIGBUS at first
 /// touch. Lengthens the file when the range lies beyond its end.
 /// @throws std::system_error (ENOSPC, ENOMEM)
 inline void allocate(int fd, std::size_t offset, std::size_t size) {
+    const std::string what = "posix_fallocate(" + std::to_string(size) + " bytes of shared memory)";
+    // Memory files have no limit of their own: the kernel would allocate until it kills somebody.
+    constexpr std::size_t large = std::size_t{64} << 20;
+    if (size >= large && size > available_memory())
+        throw_system_error(what, ENOMEM);
     int error = 0;
     do {
         error = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(size));
     } while (error == EINTR);
     if (error != 0)
-        throw_system_error("posix_fallocate(" + std::to_string(size) + " bytes of shared memory)",
-                           error);
+        throw_system_error(what, error);
 }
 
 /// Sets the length of the file; what is added reads as zero and has no pages yet.

@@ -183,8 +183,11 @@ class call_job : public remote_job {
     template <class Write>
     static std::uint64_t write_each(std::uint64_t first, std::uint64_t count, output_buffer& out,
                                     std::exception_ptr& failure, Write write) {
+        const std::size_t start = out.size();
         for (std::uint64_t i = 0; i < count; ++i) {
             const std::size_t at = out.size();
+            if (at - start >= remote_job::enough_bytes)
+                return i;
             try {
                 if constexpr (codec::fixed) {
                     write(first + i);
@@ -335,6 +338,8 @@ class map_job final : public call_job<Call, list_of<result_of<typename Call::cal
     std::uint64_t write_block(std::uint64_t first, std::uint64_t count, output_buffer& out,
                               std::exception_ptr& failure) {
         const std::size_t at = out.size();
+        count =
+            std::min<std::uint64_t>(count, remote_job::enough_bytes / sizeof(*items_.data()) + 1);
         try {
             out.append(items_.data() + first, count * sizeof(*items_.data()));
         } catch (...) {

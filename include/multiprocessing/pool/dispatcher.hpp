@@ -76,7 +76,7 @@ class dispatcher {
 
     /// How many messages the worker should have for the work at the front.
     [[nodiscard]] bool wants_more(const worker_slot& worker) const noexcept {
-        if (!worker.accepts_message())
+        if (!worker.accepts_message() || worker.inside)
             return false;
         if (worker.flights.empty())
             return true;
@@ -89,12 +89,14 @@ class dispatcher {
 
     /// Packs and sends one message of pending work.
     /// @param rejected gets the jobs that an item which cannot be written has settled
-    /// @returns false when nothing was sent: no work is left, or no room for it at the moment
-    bool send_next(worker_slot& worker, std::size_t workers, std::vector<job_ref>& rejected) {
+    enum class outcome { sent, blocked, nothing };
+    /// @returns blocked when the worker is inside its queue, nothing when no work is left or there
+    /// is no memory for it at the moment
+    outcome send_next(worker_slot& worker, std::size_t workers, std::vector<job_ref>& rejected) {
         flight packed;
         pack(worker, workers, packed, rejected);
         if (packed.items == 0)
-            return false;
+            return outcome::nothing;
         task_header header;
         header.number = packed.number = worker.link->next_number();
         header.items = packed.items;
@@ -110,10 +112,10 @@ class dispatcher {
             push_front(packed.cut(0));
             if (packed.body)
                 bodies_->release(packed.body);
-            return false;
+            return outcome::blocked;
         }
         worker.flights.push_back(std::move(packed));
-        return true;
+        return outcome::sent;
     }
 
   private:
@@ -131,7 +133,7 @@ class dispatcher {
                 drop_front(front.count);
                 continue;
             }
-            if (worker.chunks_left == 0)
+            if (worker.chunks_left == 0)  // used up within this message
                 break;
             const std::uint64_t chunk = std::min(owner.limits().chunk, front.count);
             const std::uint64_t cost = costs_.of(owner);

@@ -62,12 +62,13 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     void check_running() const {
         if (broken_flag_.load(std::memory_order_acquire))
             std::rethrow_exception(broken_);
-        if (closed_.load(std::memory_order_acquire) || forked())
+        if (closed_.load(std::memory_order_acquire))
             throw ValueError("Pool not running");
     }
     void submit(std::span<const counted<job>> work) override {
         if (work.empty())
             return;
+        refuse_if_forked();
         {
             const std::scoped_lock lock(inbox_lock_);
             check_running();
@@ -80,6 +81,9 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     }
 
     bool wait(const std::atomic<bool>& ready, Deadline deadline) override {
+        if (ready.load(std::memory_order_acquire))
+            return true;
+        refuse_if_forked();
         if (spin_for(ready))
             return true;
         std::unique_lock lock(state_);
@@ -87,7 +91,11 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             pump(lock);
             if (ready.load(std::memory_order_acquire))
                 break;
-            if (deadline.expired() || forked()) {
+            if (std::this_thread::get_id() == thread_.get_id())
+                serve_nested(lock);
+            if (ready.load(std::memory_order_acquire))
+                break;
+            if (deadline.expired()) {
                 unlock(lock);
                 return ready.load(std::memory_order_acquire);
             }
@@ -106,6 +114,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     }
 
     bool cancel(job& given) override {
+        refuse_if_forked();
         auto& cancelled = static_cast<remote_job&>(given);
         std::unique_lock lock(state_);
         pump(lock);
@@ -130,6 +139,8 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     }
 
     void abandon(job& dropped) noexcept override {
+        if (forked())
+            return;
         std::unique_lock lock(state_);
         dropped.reject_rest(nullptr);
         dropped.release_inputs();
@@ -155,12 +166,13 @@ class engine final : public executor, public std::enable_shared_from_this<engine
 
     /// Waits until the pool has ended. @throws ValueError while it is running, KeyboardInterrupt
     void join() {
+        refuse_if_forked();
         if (!closed_.load(std::memory_order_acquire))
             throw ValueError("Pool is still running: close() or terminate() it before join()");
         if (std::this_thread::get_id() == thread_.get_id())
             throw ValueError("Pool.join: a callback cannot wait for its own pool");
         std::unique_lock lock(state_);
-        while (!ended_ && !forked()) {
+        while (!ended_) {
             news_.wait_for(lock, wait_slice);
             if (interrupt_pending.load(std::memory_order_relaxed)) {
                 lock.unlock();
@@ -168,7 +180,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
                 lock.lock();
             }
         }
-        if (thread_.joinable() && !forked()) {
+        if (thread_.joinable()) {
             std::thread ended = std::move(thread_);
             lock.unlock();
             ended.join();
@@ -220,9 +232,14 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     [[nodiscard]] pool_control& control() const noexcept {
         return *reinterpret_cast<pool_control*>(control_map_.data());
     }
+    void refuse_if_forked() const {
+        if (forked())
+            throw ValueError("Pool not running: it belongs to the process that forked this one");
+    }
     [[nodiscard]] bool forked() const noexcept { return made_in_ != os::fork_count(); }
     [[nodiscard]] bool has_news() const noexcept {
-        return control().answers.load(std::memory_order_acquire) != seen_answers_;
+        return control().answers.load(std::memory_order_acquire) !=
+               seen_answers_.load(std::memory_order_relaxed);
     }
     /// What was submitted before is in the inbox now; nothing is added to it later.
     void refuse_calls() noexcept {
@@ -315,24 +332,32 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     void collect() {
         if (!has_news())
             return;
-        seen_answers_ = control().answers.load(std::memory_order_acquire);
+        std::uint64_t seen = control().answers.load(std::memory_order_acquire);
+        std::exception_ptr unfit;
         for (worker_slot& worker : supervisor_.workers()) {
             if (worker.link == nullptr)
                 continue;
             try {
                 while (const auto got = worker.link->receive())
-                    settle(worker, *got);
+                    settle(worker, *got, unfit);
             } catch (const UnpicklingError&) {
                 supervisor_.condemn(worker, std::current_exception());
             }
             if (worker.link->has_answer())
-                --seen_answers_;  // it was inside the queue: look again
+                --seen;  // it was inside the queue: look again
         }
+        seen_answers_.store(seen, std::memory_order_relaxed);
+        if (unfit)
+            std::rethrow_exception(unfit);
         finish_done();
     }
-    void settle(worker_slot& worker, const answer& got) {
+    void settle(worker_slot& worker, const answer& got, std::exception_ptr& unfit) {
         if (got.number == 0) {
-            supervisor_.greet(worker, got);
+            try {
+                supervisor_.greet(worker, got);
+            } catch (...) {  // no other worker would fare better
+                unfit = std::current_exception();
+            }
         } else {
             if (worker.flights.empty() || worker.flights.front().number != got.number)
                 throw UnpicklingError("a worker answered a message that it was not sent");
@@ -350,8 +375,14 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             if (worker == nullptr)
                 break;
             worker->last_used = ++uses_;
-            if (!dispatcher_.send_next(*worker, workers_, done_))
+            const auto outcome = dispatcher_.send_next(*worker, workers_, done_);
+            worker->inside = outcome == dispatcher::outcome::blocked;
+            if (outcome == dispatcher::outcome::nothing)
                 break;
+        }
+        for (worker_slot& worker : supervisor_.workers()) {
+            blocked_ = blocked_ || worker.inside;
+            worker.inside = false;
         }
         hungry_.store(hungry, std::memory_order_release);
         finish_done();
@@ -433,8 +464,6 @@ class engine final : public executor, public std::enable_shared_from_this<engine
 
     /// Looks for the result for a short while: most short tasks are done by then.
     bool spin_for(const std::atomic<bool>& ready) noexcept {
-        if (ready.load(std::memory_order_acquire))
-            return true;
         control().attended.fetch_add(1, std::memory_order_relaxed);
         const bool done = os::spin_until(
             [&] {
@@ -585,11 +614,24 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             supervisor_.handle_events(done_);
             finish_done();
             next_look_ = timed_ ? supervisor_.check_deadlines(now) : clock::time_point::max();
+            supervisor_.retire_used_up();
+            if (std::exchange(blocked_, false))
+                next_look_ = std::min(next_look_, now + supervisor::balance_interval);
             if (unbalanced())
                 next_look_ = std::min(next_look_, now + supervisor::balance_interval);
             dispatch();
         } catch (...) {
             fail(std::current_exception());
+        }
+    }
+
+    /// A callback waits for another call: meanwhile the pool's thread goes on with its work.
+    void serve_nested(std::unique_lock<std::mutex>& lock) noexcept {
+        supervise();
+        call_back(lock);
+        if (terminating_) {
+            reject_everything(broken_ ? broken_ : gone());
+            call_back(lock);
         }
     }
 
@@ -677,10 +719,12 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     std::mutex state_;  // guards everything below and the parts above
     std::condition_variable news_;
     std::vector<job_ref> submitted_, done_, calling_back_;
-    std::uint64_t seen_answers_ = 0, uses_ = 0;
+    std::uint64_t uses_ = 0;
+    std::atomic<std::uint64_t> seen_answers_{0};
     std::size_t waiting_ = 0;         // threads that wait on news_ for a job
     bool attended_ = false;           // a waiting thread watches the answers
     std::size_t open_callbacks_ = 0;  // jobs with callbacks that are not settled
+    bool blocked_ = false;            // a worker could not be sent what it should get
     bool armed_ = false;              // workers ring for the pool's thread
     bool sleeping_ = false;           // the pool's thread is about to poll, or polls
     bool timed_ = false, terminating_ = false, server_stopped_ = false, ended_ = false;

@@ -112,10 +112,13 @@ class remote_job : public job {
   public:
     using job::job;
 
+    /// A message with so many bytes is not filled further.
+    static constexpr std::size_t enough_bytes = std::size_t{4} << 20;
+
     /// Appends what a run of this job's items begins with, all but the count: run_header, function.
     virtual void write_prefix(output_buffer& out) const = 0;
-    /// Appends items `first` to `first + count`.
-    /// @returns how many were written; when fewer, `failure` is why the next one could not be
+    /// Appends items `first` to `first + count`, but stops behind `enough_bytes`.
+    /// @returns how many were written; `failure` is why the next one could not be
     virtual std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
                                       std::exception_ptr& failure) = 0;
     /// Bytes of each result if all have the same size and need no decoding, else 0.

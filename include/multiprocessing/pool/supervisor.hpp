@@ -103,6 +103,12 @@ class supervisor {
         server_->signal(worker.id, SIGKILL);
     }
 
+    /// Retires workers that have done their share of tasks.
+    void retire_used_up() {
+        for (worker_slot& worker : workers_)
+            if (worker.chunks_left == 0 && worker.flights.empty())
+                retire(worker);
+    }
     /// Tells a worker to end when it has done what it was sent.
     void retire(worker_slot& worker) {
         if (worker.link == nullptr || worker.retiring)
@@ -187,7 +193,7 @@ class supervisor {
                 again = true;
             } else {
                 dispatcher_->push_front(worker.recall(*bodies_));
-                worker.stalled = true;
+                worker.stalled = !worker.flights.empty();  // else it had not even begun
             }
         }
         return again;
@@ -199,8 +205,6 @@ class supervisor {
             bodies_->release(worker.flights.front().body);
         worker.flights.pop_front();
         worker.stalled = false;
-        if (worker.chunks_left == 0 && worker.flights.empty())
-            retire(worker);
     }
 
     /// No worker is replaced from here on.

@@ -67,6 +67,7 @@ struct worker_slot {
     std::uint64_t chunks_left = 0;  // until it retires; counts down under maxtasksperchild
     bool ready = false;             // it greeted: the initializer is done
     bool stalled = false;           // its work was taken back: it is busy with a long item
+    bool inside = false;            // it was inside its queue when work was to be sent
     bool retiring = false;          // it was told to end after what it has
     std::exception_ptr condemned;   // it is being killed: the error of the item it runs
     std::uint64_t last_used = 0;    // of all dispatches, for taking the warmest worker
@@ -80,8 +81,8 @@ struct worker_slot {
     }
     /// Room in the queue, and a staging slot whose last answer was collected.
     [[nodiscard]] bool accepts_message() const noexcept {
-        return link != nullptr && !retiring && !condemned && !stalled && link->has_room() &&
-               link->next_number() - oldest() < channel_layout::slots;
+        return link != nullptr && !retiring && !condemned && !stalled && chunks_left != 0 &&
+               link->has_room() && link->next_number() - oldest() < channel_layout::slots;
     }
 
     /// Takes back all items that the worker has not started, in their order.

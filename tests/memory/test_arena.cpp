@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSL-1.0
+// Blocks of shared memory: allocation, reuse, growth, and what damaged offsets do.
+#include "support/catch.hpp"
+
+#include <sys/resource.h>
+
+#include <cstring>
+#include <map>
+#include <random>
+#include <system_error>
+
+#include <multiprocessing/memory/arena.hpp>
+
+namespace {
+
+namespace os = multiprocessing::os;
+using multiprocessing::detail::arena;
+using multiprocessing::detail::arena_block;
+using multiprocessing::detail::arena_view;
+
+constexpr std::uint64_t base = arena_view::unit;
+
+os::descriptor memory() {
+    return os::create_memory("test arena", base);
+}
+
+std::uint64_t pages_of(const os::descriptor& fd) {
+    struct stat status {};
+    ::fstat(fd.get(), &status);
+    return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+}  // namespace
+
+TEST_CASE("arena: what the allocating side writes, a reading view of the same file reads",
+          "[memory]") {
+    const auto fd = memory();
+    arena blocks(fd.get(), base);
+    arena_view reader(fd.get(), base, os::memory_map::access::read);
+    for (const std::uint64_t size : {1UL, 64UL, 4096UL, 1UL << 20, (3UL << 20) + 5}) {
+        const arena_block block = blocks.allocate(size);
+        REQUIRE(block.size >= size);
+        std::memset(blocks.data(block), 0x5a, size);
+        const std::byte* const seen = reader.at(block.offset, size);
+        REQUIRE(seen[0] == std::byte{0x5a});
+        REQUIRE(seen[size - 1] == std::byte{0x5a});
+    }
+}
+
+TEST_CASE("arena: blocks never overlap, whatever is allocated and released", "[memory]") {
+    const auto fd = memory();
+    arena blocks(fd.get(), base);
+    std::mt19937 random(7);
+    std::map<std::uint64_t, arena_block> live;
+    for (int round = 0; round < 20'000; ++round) {
+        if (live.size() > 40 || (!live.empty() && random() % 2 == 0)) {
+            const auto victim = std::next(live.begin(), random() % live.size());
+            blocks.release(victim->second);
+            live.erase(victim);
+            continue;
+        }
+        arena_block block = blocks.allocate(1 + random() % 300'000);
+        if (random() % 4 == 0)
+            blocks.shrink(block, block.size / 2 + 1);
+        const auto next = live.lower_bound(block.offset);
+        if (next != live.end() && block.offset + block.size > next->first)
+            FAIL("a block reaches into the next one");
+        if (next != live.begin() &&
+            std::prev(next)->first + std::prev(next)->second.size > block.offset)
+            FAIL("a block begins in the one before");
+        live.emplace(block.offset, block);
+    }
+    for (const auto& [offset, block] : live)
+        blocks.release(block);
+    REQUIRE(blocks.used() == 0);
+}
+
+TEST_CASE("arena: a released block is used again before new pages are", "[memory]") {
+    const auto fd = memory();
+    arena blocks(fd.get(), base);
+    const arena_block first = blocks.allocate(100'000);
+    blocks.release(first);
+    const std::uint64_t pages = pages_of(fd);
+    for (int i = 0; i < 100; ++i) {
+        const arena_block again = blocks.allocate(100'000);
+        REQUIRE(again.offset == first.offset);
+        blocks.release(again);
+    }
+    REQUIRE(pages_of(fd) == pages);
+}
+
+TEST_CASE("arena: much memory that is released goes back to the system", "[memory]") {
+    const auto fd = memory();
+    arena blocks(fd.get(), base);
+    const arena_block large = blocks.allocate(arena::keep + (1 << 20));
+    REQUIRE(pages_of(fd) > arena::keep);
+    blocks.release(large);
+    REQUIRE(pages_of(fd) < arena::keep);
+}
+
+TEST_CASE("arena: when there is no more memory, allocate throws and nothing else happens",
+          "[memory]") {
+    const auto fd = memory();
+    arena blocks(fd.get(), base);
+    const arena_block before = blocks.allocate(1000);
+    REQUIRE_THROWS_AS(blocks.allocate(std::uint64_t{1} << 46), std::system_error);
+    const arena_block after = blocks.allocate(1000);
+    REQUIRE(after.offset != before.offset);
+    std::memset(blocks.data(after), 1, 1000);
+}
+
+TEST_CASE("arena_view: an offset or a size that no block has throws, and reads nothing",
+          "[memory]") {
+    const auto fd = memory();
+    arena blocks(fd.get(), base);
+    const arena_block block = blocks.allocate(1000);
+    arena_view reader(fd.get(), base, os::memory_map::access::read);
+    using multiprocessing::UnpicklingError;
+    REQUIRE_THROWS_AS(reader.at(0, 1), UnpicklingError);
+    REQUIRE_THROWS_AS(reader.at(base - 1, 1), UnpicklingError);
+    REQUIRE_THROWS_AS(reader.at(block.offset, ~std::uint64_t{0}), UnpicklingError);
+    REQUIRE_THROWS_AS(reader.at(block.offset, arena_view::segment_size(0) + 1), UnpicklingError);
+    REQUIRE_THROWS_AS(reader.at(~std::uint64_t{0} - 5, 1), UnpicklingError);
+    REQUIRE_NOTHROW(reader.at(block.offset, 1000));
+}
