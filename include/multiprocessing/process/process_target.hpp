@@ -48,7 +48,7 @@ class typed_target final : public process_target {
         (require_picklable<A>("an argument"), ...);
         if constexpr ((Picklable<F> && ... && Picklable<A>)) {
             save(out, function_);
-            std::apply([&out](const A&... a) { (save(out, a), ...); }, arguments_);
+            std::apply([&](const A&... a) { (save(out, a), ...); }, arguments_);
         }
     }
 
