@@ -59,7 +59,9 @@ class free_calls {
     /// chunksize below 1. @par Python `Pool.map(func, iterable, chunksize)`
     template <task_function F, input_items In>
     list_of<result_of<F>> map(F&& f, In&& items, MapOptions options = {}) {
-        if constexpr (check_finite<In>() && check_items<Backend, F, In>())
+        check_finite<In>();
+        check_items<Backend, F, In>();
+        if constexpr (mappable<Backend, F, In>)
             return finish_map(
                 submit_map<false>(backend_, call_of<F>{std::forward<F>(f)},
                                   items_for_blocking<item_of<F>>(std::forward<In>(items)),
@@ -76,7 +78,9 @@ class free_calls {
     template <task_function F, input_items In>
     AsyncResult<list_of<result_of<F>>> map_async(
         F&& f, In&& items, MapAsyncOptions<list_of<result_of<F>>> options = {}) {
-        if constexpr (check_finite<In>() && check_items<Backend, F, In>())
+        check_finite<In>();
+        check_items<Backend, F, In>();
+        if constexpr (mappable<Backend, F, In>)
             return submit_map<false>(backend_, call_of<F>{std::forward<F>(f)},
                                      owned_items<item_of<F>>(std::forward<In>(items)),
                                      options.chunksize, options.timeout, options.retries,
@@ -95,7 +99,9 @@ class free_calls {
     /// @par Python `Pool.starmap(func, iterable, chunksize)`
     template <task_function F, input_items In>
     list_of<result_of<F>> starmap(F&& f, In&& rows, MapOptions options = {}) {
-        if constexpr (check_finite<In>() && check_rows<Backend, F, In>())
+        check_finite<In>();
+        check_rows<Backend, F, In>();
+        if constexpr (star_mappable<Backend, F, In>)
             return finish_map(
                 submit_map<true>(backend_, call_of<F>{std::forward<F>(f)},
                                  items_for_blocking<tuple_of<F>>(std::forward<In>(rows)),
@@ -112,7 +118,9 @@ class free_calls {
     template <task_function F, input_items In>
     AsyncResult<list_of<result_of<F>>> starmap_async(
         F&& f, In&& rows, MapAsyncOptions<list_of<result_of<F>>> options = {}) {
-        if constexpr (check_finite<In>() && check_rows<Backend, F, In>())
+        check_finite<In>();
+        check_rows<Backend, F, In>();
+        if constexpr (star_mappable<Backend, F, In>)
             return submit_map<true>(backend_, call_of<F>{std::forward<F>(f)},
                                     owned_items<tuple_of<F>>(std::forward<In>(rows)),
                                     options.chunksize, options.timeout, options.retries,
@@ -132,7 +140,8 @@ class free_calls {
     /// @par Python `Pool.imap(func, iterable, chunksize)`, which draws all input at once
     template <task_function F, input_items In>
     IMapIterator<result_of<F>> imap(F&& f, In&& items, ImapOptions options = {}) {
-        if constexpr (check_items<Backend, F, In>())
+        check_items<Backend, F, In>();
+        if constexpr (lazily_mappable<Backend, F, In>)
             return submit_imap(backend_, call_of<F>{std::forward<F>(f)}, std::forward<In>(items),
                                options, true);
         else
@@ -146,7 +155,8 @@ class free_calls {
     /// The same, in the order in which they are done. @par Python `Pool.imap_unordered`
     template <task_function F, input_items In>
     IMapIterator<result_of<F>> imap_unordered(F&& f, In&& items, ImapOptions options = {}) {
-        if constexpr (check_items<Backend, F, In>())
+        check_items<Backend, F, In>();
+        if constexpr (lazily_mappable<Backend, F, In>)
             return submit_imap(backend_, call_of<F>{std::forward<F>(f)}, std::forward<In>(items),
                                options, false);
         else

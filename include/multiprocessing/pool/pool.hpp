@@ -141,7 +141,9 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
 
     template <detail::input_items In>
     List map(In&& items, MapOptions options = {}) {
-        if constexpr (detail::check_finite<In>() && detail::check_items<Backend, F, In>())
+        detail::check_finite<In>();
+        detail::check_items<Backend, F, In>();
+        if constexpr (detail::mappable<Backend, F, In>)
             return detail::finish_map(detail::submit_map<false>(
                 backend_, Call{},
                 detail::items_for_blocking<detail::item_of<F>>(std::forward<In>(items)),
@@ -154,7 +156,9 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
     }
     template <detail::input_items In>
     AsyncResult<List> map_async(In&& items, MapAsyncOptions<List> options = {}) {
-        if constexpr (detail::check_finite<In>() && detail::check_items<Backend, F, In>())
+        detail::check_finite<In>();
+        detail::check_items<Backend, F, In>();
+        if constexpr (detail::mappable<Backend, F, In>)
             return detail::submit_map<false>(
                 backend_, Call{}, detail::owned_items<detail::item_of<F>>(std::forward<In>(items)),
                 options.chunksize, options.timeout, options.retries, std::move(options.callback),
@@ -168,7 +172,9 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
 
     template <detail::input_items In>
     List starmap(In&& rows, MapOptions options = {}) {
-        if constexpr (detail::check_finite<In>() && detail::check_rows<Backend, F, In>())
+        detail::check_finite<In>();
+        detail::check_rows<Backend, F, In>();
+        if constexpr (detail::star_mappable<Backend, F, In>)
             return detail::finish_map(detail::submit_map<true>(
                 backend_, Call{},
                 detail::items_for_blocking<detail::tuple_of<F>>(std::forward<In>(rows)),
@@ -181,7 +187,9 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
     }
     template <detail::input_items In>
     AsyncResult<List> starmap_async(In&& rows, MapAsyncOptions<List> options = {}) {
-        if constexpr (detail::check_finite<In>() && detail::check_rows<Backend, F, In>())
+        detail::check_finite<In>();
+        detail::check_rows<Backend, F, In>();
+        if constexpr (detail::star_mappable<Backend, F, In>)
             return detail::submit_map<true>(
                 backend_, Call{}, detail::owned_items<detail::tuple_of<F>>(std::forward<In>(rows)),
                 options.chunksize, options.timeout, options.retries, std::move(options.callback),
@@ -195,7 +203,8 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
 
     template <detail::input_items In>
     IMapIterator<R> imap(In&& items, ImapOptions options = {}) {
-        if constexpr (detail::check_items<Backend, F, In>())
+        detail::check_items<Backend, F, In>();
+        if constexpr (detail::lazily_mappable<Backend, F, In>)
             return detail::submit_imap(backend_, Call{}, std::forward<In>(items), options, true);
         else
             return detail::refused<IMapIterator<R>>();
@@ -205,7 +214,8 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
     }
     template <detail::input_items In>
     IMapIterator<R> imap_unordered(In&& items, ImapOptions options = {}) {
-        if constexpr (detail::check_items<Backend, F, In>())
+        detail::check_items<Backend, F, In>();
+        if constexpr (detail::lazily_mappable<Backend, F, In>)
             return detail::submit_imap(backend_, Call{}, std::forward<In>(items), options, false);
         else
             return detail::refused<IMapIterator<R>>();

@@ -92,33 +92,34 @@ concept fits_rows = std::constructible_from<tuple_of<F>, std::ranges::range_refe
 template <class Range>
 concept finite = !std::same_as<std::ranges::sentinel_t<Range>, std::unreachable_sentinel_t>;
 
-/// Says what is wrong with a call of F with the items of a range. @returns whether nothing is
+/// Say what is wrong with a call of F with the items of a range: nothing if it is `mappable`,
+/// `star_mappable` or `lazily_mappable`. Statements of their own, not parts of an `if constexpr`: a
+/// failed assertion there would be a second error.
 template <class Backend, class F, class Range>
-constexpr bool check_items() {
+constexpr void check_items() {
     Backend::template check<F>();
     (void)unary_check<F>{};
-    if constexpr (readable_call<F> && pack_of<F>::size == 1) {
+    if constexpr (readable_call<F> && pack_of<F>::size == 1)
         (void)items_check<F, Range>{};
-        return Backend::template accepts<F> && fits_items<F, Range>;
-    } else {
-        return false;
-    }
 }
 template <class Backend, class F, class Range>
-constexpr bool check_rows() {
+constexpr void check_rows() {
     Backend::template check<F>();
-    if constexpr (readable_call<F>) {
+    if constexpr (readable_call<F>)
         (void)rows_check<F, Range>{};
-        return Backend::template accepts<F> && fits_rows<F, Range>;
-    } else {
-        return false;
-    }
 }
 template <class Range>
-constexpr bool check_finite() {
+constexpr void check_finite() {
     (void)finite_check<Range>{};
-    return finite<Range>;
 }
+
+template <class Backend, class F, class Range>
+inline constexpr bool lazily_mappable = Backend::template accepts<F>&& fits_items<F, Range>;
+template <class Backend, class F, class Range>
+inline constexpr bool mappable = lazily_mappable<Backend, F, Range>&& finite<Range>;
+template <class Backend, class F, class Range>
+inline constexpr bool star_mappable =
+    Backend::template accepts<F>&& fits_rows<F, Range>&& finite<Range>;
 
 /// The value of a call that the compiler refused already: there is no other error.
 template <class T>
