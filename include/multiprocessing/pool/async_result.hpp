@@ -116,12 +116,12 @@ class AsyncResult {
     /// Waits for the call and returns its result.
     /// @throws what the call threw; WorkerLostError, CancelledError, PicklingError,
     /// UnpicklingError; KeyboardInterrupt under an InterruptGuard
-    const T& get() const& requires(!std::is_void_v<T>) {
+    std::add_lvalue_reference_t<const T> get() const& requires(!std::is_void_v<T>) {
         wait();
         return result();
     }
     /// @param timeout how long to wait. @throws TimeoutError when the call took longer; it goes on
-    const T& get(Timeout timeout) const& requires(!std::is_void_v<T>) {
+    std::add_lvalue_reference_t<const T> get(Timeout timeout) const& requires(!std::is_void_v<T>) {
         wait_or_throw(timeout);
         return result();
     }
