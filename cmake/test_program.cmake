@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
-# add_test_program(FLOOR): tests/FLOOR/test_*.cpp become the program test_FLOOR, and every file one
-# CTest entry.
+# add_test_program(FLOOR [WHOLE_LIBRARY]): tests/FLOOR/test_*.cpp become the program test_FLOOR, and
+# every file one CTest entry. WHOLE_LIBRARY: they include all of it, so it is compiled beforehand;
+# the floors below must show that their headers suffice.
 
 # A file's cases are chosen by the tag that Catch2 makes of its name, so that no name of a case,
 # which may hold any character, passes through CTest. `--warn NoTests` turns an empty choice red.
@@ -11,6 +12,11 @@ function(add_test_program floor)
   endif()
   add_executable(test_${floor} ${sources})
   target_link_libraries(test_${floor} PRIVATE test_main multiprocessing_warnings)
+  if("WHOLE_LIBRARY" IN_LIST ARGN)
+    target_precompile_headers(test_${floor} REUSE_FROM test_precompiled)
+    # with it ccache sees through precompiled headers
+    target_compile_options(test_${floor} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  endif()
   foreach(source ${sources})
     cmake_path(GET source STEM name)
     string(REGEX REPLACE "^test_" "" short "${name}")
