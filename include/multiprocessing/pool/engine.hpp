@@ -14,6 +14,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -638,13 +639,15 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     bool call_back(std::unique_lock<std::mutex>& lock) noexcept {
         if (calling_back_.empty())
             return false;
-        auto finished = std::exchange(calling_back_, {});
-        unlock(lock);
-        for (const job_ref& one : finished)
-            one->run_callbacks();
-        lock.lock();
-        for (const job_ref& one : finished)
-            make_ready(*one);
+        // One at a time: a callback that waits for another call runs the later ones itself.
+        for (std::size_t left = calling_back_.size(); left != 0 && !calling_back_.empty(); --left) {
+            const job_ref finished = std::move(calling_back_.front());
+            calling_back_.pop_front();
+            unlock(lock);
+            finished->run_callbacks();
+            lock.lock();
+            make_ready(*finished);
+        }
         news_.notify_all();
         return true;
     }
@@ -718,7 +721,8 @@ class engine final : public executor, public std::enable_shared_from_this<engine
 
     std::mutex state_;  // guards everything below and the parts above
     std::condition_variable news_;
-    std::vector<job_ref> submitted_, done_, calling_back_;
+    std::vector<job_ref> submitted_, done_;
+    std::deque<job_ref> calling_back_;
     std::uint64_t uses_ = 0;
     std::atomic<std::uint64_t> seen_answers_{0};
     std::size_t waiting_ = 0;         // threads that wait on news_ for a job
