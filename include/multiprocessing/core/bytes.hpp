@@ -122,6 +122,9 @@ class input_cursor {
         next_ += count;
         return place;
     }
+    /// Goes back over the last `count` bytes that were taken.
+    void back(std::size_t count) noexcept { next_ -= count; }
+
     void read(void* target, std::size_t count) {
         const std::byte* source = take(count);
         if (count != 0)

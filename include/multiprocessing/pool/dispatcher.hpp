@@ -52,6 +52,8 @@ class dispatcher {
     static constexpr std::uint64_t quantum = 100'000;           // nanoseconds of work in a message
     static constexpr std::uint64_t prefetch_limit = 5'000'000;  // longer items are not queued ahead
 
+    static constexpr std::uint64_t negligible = 10'000;  // less work is not worth a second wake-up
+
     explicit dispatcher(arena& bodies) : bodies_(&bodies), message_(bodies) {}
 
     void push_back(slice work) {
@@ -139,7 +141,8 @@ class dispatcher {
             const std::uint64_t cost = costs_.of(owner);
             if (packed.items != 0 &&
                 (cost == cost_table::unknown || cost_so_far + cost * chunk > quantum ||
-                 packed.items + chunk > share || message_.size() > message_limit))
+                 (packed.items + chunk > share && cost_so_far + cost * chunk > negligible) ||
+                 message_.size() > message_limit))
                 break;
             const std::uint64_t most =
                 std::min<std::uint64_t>(chunk, claim::max_items - packed.items);

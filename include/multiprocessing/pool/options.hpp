@@ -130,7 +130,7 @@ struct MapAsyncOptions {
 };
 
 /// `chunksize`: default 1. `buffersize`: so many items, at least 1, are drawn from the input before
-/// their results are; default sixteen chunks for each worker.
+/// their results are; default thirty-two chunks for each worker.
 struct ImapOptions {
     std::optional<Count> chunksize = {};
     std::optional<Count> buffersize = {};

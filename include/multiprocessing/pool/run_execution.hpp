@@ -65,6 +65,47 @@ class run_execution {
     }
     [[nodiscard]] input_cursor& arguments() noexcept { return arguments_; }
 
+    /// Claimed items whose arguments stand in a row, and where their results go.
+    struct block {
+        const std::byte* arguments = nullptr;
+        std::byte* results = nullptr;
+        std::uint32_t items = 0;
+    };
+    /// For runs of items and results of fixed size: claims several items and takes their places.
+    /// Then call `begin_in_block` before each, and `end_block` behind the last one done; an item
+    /// that throws is begun, not counted, and ended with `exception`.
+    bool next_block(std::uint64_t result_size, block& given) {
+        if (left_ == 0 || (claimed_ == 0 && !claim_more()))
+            return false;
+        output_buffer& answer = worker_->port.answer();
+        open_block(answer);
+        given.items = claimed_;
+        given.arguments = items_->take(header_.item_size * std::uint64_t{claimed_});
+        given.results = answer.reserve(result_size * claimed_);
+        // More than is true until the items are done, which is what counts for a reader.
+        set_block_count(answer, block_count_ + claimed_);
+        worker_->port.cover(answer.size() + result_size * claimed_);
+        return true;
+    }
+    void begin_in_block(std::uint64_t offset) noexcept {
+        worker_->port.begin_item(index_ + offset, header_.timeout != 0);
+    }
+    void end_block(const block& given, std::uint32_t done, std::uint64_t result_size) {
+        output_buffer& answer = worker_->port.answer();
+        answer.commit(done * result_size);
+        block_count_ += done;
+        set_block_count(answer, block_count_);
+        index_ += done;
+        left_ -= done;
+        claimed_ = given.items - done;
+        if (claimed_ != 0) {  // the next one threw: it and those behind it are still to be ended
+            --claimed_;
+            --left_;
+            items_->back(header_.item_size * std::uint64_t{claimed_});
+        }
+        worker_->port.finish_items(index_);
+    }
+
     template <class R>
     void value(const R& result) {
         output_buffer& answer = worker_->port.answer();
@@ -140,12 +181,17 @@ class run_execution {
         block_count_ = 0;
         answer.append_value(record_word(record_kind::block, 0));
     }
-    void count_in_block(output_buffer& answer) noexcept {
-        const std::uint64_t word = record_word(record_kind::block, ++block_count_);
+    void count_in_block(output_buffer& answer) noexcept { set_block_count(answer, ++block_count_); }
+    void set_block_count(output_buffer& answer, std::uint64_t count) const noexcept {
+        const std::uint64_t word = record_word(record_kind::block, count);
         std::memcpy(answer.data() + block_at_, &word, sizeof word);
     }
     void close_block(output_buffer& answer) {
-        if (block_at_ != no_block)
+        if (block_at_ == no_block)
+            return;
+        if (block_count_ == 0)
+            answer.truncate(block_at_);
+        else
             append_padding(answer);
         block_at_ = no_block;
     }

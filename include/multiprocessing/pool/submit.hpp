@@ -203,7 +203,7 @@ auto submit_imap(Backend& backend, Call call, Range&& range, const ImapOptions& 
         options.chunksize ? options.chunksize->at_least(1, "chunksize") : 1;
     const std::uint64_t buffersize =
         options.buffersize ? options.buffersize->at_least(1, "buffersize")
-                           : 16 * chunksize * std::max<std::size_t>(backend.workers(), 1);
+                           : 32 * chunksize * std::max<std::size_t>(backend.workers(), 1);
     job_limits limits;
     set_limits(limits, options.timeout, options.retries);
     auto make = [runs_on = backend.runs_on(), call = std::move(call), limits](

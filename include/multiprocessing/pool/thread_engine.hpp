@@ -93,7 +93,18 @@ class thread_engine final : public executor {
         while (!ready.load(std::memory_order_acquire)) {
             if (deadline.expired())
                 return false;
-            wait_for_news(lock, deadline.remaining());
+            auto limit = deadline.remaining();
+            if (threads_.back().get_id() == std::this_thread::get_id()) {
+                // A callback waits for another call: meanwhile its thread goes on with its work.
+                if (call_back(lock))
+                    continue;
+                const auto next = give_up_late_items();
+                if (ready.load(std::memory_order_acquire) || !calling_back_.empty())
+                    continue;
+                limit = std::clamp<std::chrono::nanoseconds>(
+                    next - Deadline::clock::now(), std::chrono::nanoseconds::zero(), limit);
+            }
+            wait_for_news(lock, limit);
         }
         return true;
     }
@@ -245,9 +256,9 @@ class thread_engine final : public executor {
         if (owner->has_callbacks()) {
             calling_back_.push_back(owner);
             service_.notify_one();
-            return;
+        } else {
+            owner->set_ready();
         }
-        owner->set_ready();
         if (waiting_ != 0)
             news_.notify_all();
     }
@@ -283,17 +294,20 @@ class thread_engine final : public executor {
         }
         end_thread();
     }
-    void call_back(std::unique_lock<std::mutex>& lock) {
-        const auto finished = std::exchange(calling_back_, {});
-        if (finished.empty())
-            return;
-        lock.unlock();
-        for (const auto& one : finished)
-            one->run_callbacks();
-        lock.lock();
-        for (const auto& one : finished)
-            one->set_ready();
+    bool call_back(std::unique_lock<std::mutex>& lock) {
+        if (calling_back_.empty())
+            return false;
+        // One at a time: a callback that waits for another call runs the later ones itself.
+        for (std::size_t left = calling_back_.size(); left != 0 && !calling_back_.empty(); --left) {
+            const auto finished = std::move(calling_back_.front());
+            calling_back_.pop_front();
+            lock.unlock();
+            finished->run_callbacks();
+            lock.lock();
+            finished->set_ready();
+        }
         news_.notify_all();
+        return true;
     }
     /// @returns when the next one is due
     Deadline::clock::time_point give_up_late_items() {
@@ -326,7 +340,7 @@ class thread_engine final : public executor {
     std::condition_variable has_work_, news_, service_;
     std::deque<task> queue_;
     std::vector<activity> running_;  // one for each thread that executes
-    std::vector<counted<local_job>> calling_back_;
+    std::deque<counted<local_job>> calling_back_;
     std::size_t waiting_ = 0, ended_ = 0;
     bool closed_ = false;
     std::exception_ptr broken_;

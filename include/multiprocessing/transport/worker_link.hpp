@@ -5,6 +5,7 @@
 
 #include <boost/interprocess/exceptions.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -158,13 +159,14 @@ class worker_link {
     /// The item that the worker executes, and since when if it has a deadline.
     struct activity {
         std::uint64_t running = 0;   // item_word
-        std::uint64_t finished = 0;  // item_word
+        std::uint64_t finished = 0;  // item_word: how many items of the open message are done
         std::uint64_t started_at = 0;
     };
     [[nodiscard]] activity watch() const noexcept {
         const std::uint64_t running = control().running.load(std::memory_order_acquire);
         const std::uint64_t started = control().started_at.load(std::memory_order_relaxed);
-        return {running, control().finished.load(std::memory_order_acquire), started};
+        return {running, complete(running, control().finished.load(std::memory_order_acquire)),
+                started};
     }
 
     /// The records that the worker has finished of message `number`, read where it composes them:
@@ -176,26 +178,31 @@ class worker_link {
         auto* const slot = reinterpret_cast<result_header*>(map_.data() + channel_layout::staging +
                                                             number % channel_layout::slots *
                                                                 channel_layout::message_size);
-        const std::uint64_t finished = control().finished.load(std::memory_order_acquire);
-        const bool complete =
+        const std::uint64_t finished = complete(control().running.load(std::memory_order_acquire),
+                                                control().finished.load(std::memory_order_acquire));
+        const bool answered =
             std::atomic_ref(slot->number).load(std::memory_order_acquire) == number;
-        if (!complete && finished >> 32 != (number & 0xffffffffU))
+        if (!answered && finished >> 32 != (number & 0xffffffffU))
             return std::nullopt;
         result_header header;
         std::memcpy(&header, slot, sizeof header);
-        const answer found{number, complete ? header.items : finished & 0xffffffffU, 0, {}};
+        const answer found{number, answered ? header.items : finished & 0xffffffffU, 0, {}};
         if (found.items <= known)
             return std::nullopt;
         const auto records = records_at(header, reinterpret_cast<std::byte*>(slot));
         copy.assign(records.begin(), records.end());
         std::atomic_thread_fence(std::memory_order_acquire);
         if (std::atomic_ref(slot->location).load(std::memory_order_relaxed) != header.location ||
-            control().finished.load(std::memory_order_relaxed) != finished)
+            control().finished.load(std::memory_order_relaxed) >> 32 != finished >> 32)
             return std::nullopt;
         return answer{found.number, found.items, 0, copy};
     }
 
   private:
+    /// Items are executed in order: when one was begun, those before it are done.
+    static std::uint64_t complete(std::uint64_t running, std::uint64_t finished) noexcept {
+        return running >> 32 == finished >> 32 ? std::max(running, finished) : finished;
+    }
     static int prepare(int fd) {
         os::allocate(fd, 0, channel_layout::fixed_bytes());
         message_queue::format(fd, channel_layout::task_queue, channel_layout::slots,

@@ -99,15 +99,19 @@ class worker_port {
         }
     }
 
-    /// Records that claimed item `index` is being executed; `timed` ones carry their start.
+    /// Records that claimed item `index` is being executed, and with it that those before it are
+    /// done: their records must be complete in the answer. `timed` items carry their start.
     void begin_item(std::uint64_t index, bool timed) noexcept {
-        control().started_at.store(timed ? os::steady_nanoseconds() : 0, std::memory_order_relaxed);
+        if (timed)
+            control().started_at.store(os::steady_nanoseconds(), std::memory_order_relaxed);
         control().running.store(item_word(number_, index), std::memory_order_release);
     }
+    /// Says how many bytes of the answer hold complete records, or will do when their items are.
+    void cover(std::uint64_t bytes) noexcept { header_of(staging(number_))->size = bytes; }
     /// Records that the records of `items` items are complete in the answer.
     void finish_items(std::uint64_t items) noexcept {
         finished_items_ = items;
-        header_of(staging(number_))->size = answer_.size();
+        cover(answer_.size());
         control().finished.store(item_word(number_, items), std::memory_order_release);
     }
 
@@ -207,6 +211,7 @@ class worker_port {
         answer_.start(
             {slot + sizeof(result_header), channel_layout::message_size - sizeof(result_header)},
             &header_of(slot)->location);
+        control().started_at.store(0, std::memory_order_relaxed);
         finish_items(0);
         opened_at_ = os::steady_nanoseconds();
     }
