@@ -60,6 +60,12 @@ class arena_view {
         const std::uint64_t inside = offset - segment_offset(k < max_segments ? k : 0);
         if (k >= max_segments || size > segment_size(k) || inside > segment_size(k) - size)
             throw UnpicklingError("shared memory: a block outside its arena");
+        // A mapping may reach beyond the end of the file, where a touch is SIGBUS.
+        if (mode_ == os::memory_map::access::read && offset + size > length_) {
+            length_ = os::length(fd_);
+            if (offset + size > length_)
+                throw UnpicklingError("shared memory: a block that was never allocated");
+        }
         if (!maps_[k])
             maps_[k] = os::memory_map(fd_, segment_offset(k), segment_size(k), mode_);
         return maps_[k].data() + inside;
@@ -69,6 +75,7 @@ class arena_view {
     int fd_ = -1;
     std::uint64_t base_ = 0;
     os::memory_map::access mode_ = os::memory_map::access::read;
+    std::uint64_t length_ = 0;  // of the file, when it was last looked at
     std::array<os::memory_map, max_segments> maps_{};
 };
 

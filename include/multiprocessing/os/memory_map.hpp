@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,15 +25,6 @@ inline std::size_t page_size() noexcept {
     return size;
 }
 
-/// A new memory file of `size` bytes, all zero and none of them allocated yet.
-/// @param name shown by /proc/PID/maps; need not be unique
-inline descriptor create_memory(const char* name, std::size_t size) {
-    descriptor fd(check(::memfd_create(name, MFD_CLOEXEC), "memfd_create"));
-    if (retry([&] { return ::ftruncate(fd.get(), static_cast<off_t>(size)); }) < 0)
-        throw_system_error("ftruncate(memfd)");
-    return fd;
-}
-
 /// The memory that can be allocated without swapping, in bytes; the largest number when unknown.
 inline std::size_t available_memory() {
     std::ifstream info("/proc/meminfo");
@@ -41,6 +33,15 @@ inline std::size_t available_memory() {
         if (line.rfind("MemAvailable:", 0) == 0)
             return std::stoull(line.substr(13)) * 1024;
     return std::numeric_limits<std::size_t>::max();
+}
+
+/// The kernel ends a process that makes a file longer than it may (SIGXFSZ): refused before.
+/// @throws std::system_error (ENOSPC)
+inline void check_file_limit(const std::string& what, std::size_t end) {
+    ::rlimit limit = {};
+    if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        end > limit.rlim_cur)
+        throw_system_error(what + ", over the limit of file sizes", ENOSPC);
 }
 
 /// Gives the range pages now, so that lack of memory is an error here and not SIGBUS at first
@@ -52,6 +53,7 @@ inline void allocate(int fd, std::size_t offset, std::size_t size) {
     constexpr std::size_t large = std::size_t{64} << 20;
     if (size >= large && size > available_memory())
         throw_system_error(what, ENOMEM);
+    check_file_limit(what, offset + size);
     int error = 0;
     do {
         error = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(size));
@@ -62,8 +64,24 @@ inline void allocate(int fd, std::size_t offset, std::size_t size) {
 
 /// Sets the length of the file; what is added reads as zero and has no pages yet.
 inline void resize(int fd, std::size_t size) {
+    check_file_limit("ftruncate(memfd)", size);
     if (retry([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) < 0)
         throw_system_error("ftruncate(memfd)");
+}
+
+/// A new memory file of `size` bytes, all zero and none of them allocated yet.
+/// @param name shown by /proc/PID/maps; need not be unique
+inline descriptor create_memory(const char* name, std::size_t size) {
+    descriptor fd(check(::memfd_create(name, MFD_CLOEXEC), "memfd_create"));
+    resize(fd.get(), size);
+    return fd;
+}
+
+/// The length of the file.
+inline std::size_t length(int fd) {
+    struct ::stat status = {};
+    check(::fstat(fd, &status), "fstat(memfd)");
+    return static_cast<std::size_t>(status.st_size);
 }
 
 /// Gives the pages of the range back to the system; the range reads as zero afterwards.
