@@ -673,8 +673,8 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         armed_ = answers_matter();
         control().dispatcher_asleep.store(armed_ ? 1 : 0, std::memory_order_relaxed);
         std::atomic_thread_fence(std::memory_order_seq_cst);
-        const bool busy =
-            inbox_filled_.load(std::memory_order_relaxed) || !dispatcher_.empty() || !all_done();
+        const bool busy = inbox_filled_.load(std::memory_order_relaxed) || !dispatcher_.empty() ||
+                          !all_done() || closed_.load(std::memory_order_relaxed);
         if ((attended_ || !armed_ || !has_news()) && calling_back_.empty() &&
             !(inbox_filled_.load(std::memory_order_relaxed) && hungry_.load())) {
             const auto before = clock::now();
@@ -697,7 +697,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     }
 
     // A wait that lasted so much longer than asked for means that the process was stopped.
-    static constexpr std::chrono::milliseconds stop_threshold{500};
+    static constexpr std::chrono::milliseconds stop_threshold{50};
 
     std::unique_ptr<pool_setup> setup_;
     unsigned made_in_ = os::fork_count();
