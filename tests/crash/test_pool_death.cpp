@@ -97,7 +97,7 @@ TEST_CASE("Workers killed while idle fail nothing and are replaced", "[crash][po
         std::set<int> before = worker_pids(pool, 3);
         for (int round = 0; round < 3; ++round) {
             for (const int pid : before) {
-                ::kill(pid, round == 1 ? SIGTERM : SIGKILL);
+                signal_to(pid, round == 1 ? SIGTERM : SIGKILL);
             }
             CHECK(eventually([&] { return all_gone(before); }));
             const std::set<int> after = worker_pids(pool, 3);
@@ -118,7 +118,7 @@ TEST_CASE("A worker killed at the instant work is submitted never takes it along
             std::vector<mp::AsyncResult<int>> results;
             for (int i = 0; i < 20; ++i) {
                 if (i == round) {
-                    ::kill(victim, SIGKILL);
+                    signal_to(victim, SIGKILL);
                 }
                 results.push_back(pool.apply_async(square, {i}, {.retries = 100}));
             }

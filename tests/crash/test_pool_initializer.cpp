@@ -108,7 +108,7 @@ TEST_CASE(
     }
     REQUIRE(other.reaches(arrivals, 2));
     for (const int pid : workers) {
-        ::kill(pid, SIGKILL);
+        signal_to(pid, SIGKILL);
     }
     long lost = 0;
     long refused = 0;

@@ -59,7 +59,7 @@ TEST_CASE("The server's death fails every pending call and every later one, and 
         auto list = pool.map_async(square, numbers(100));
         auto it = pool.imap(square, numbers(100));
         REQUIRE(board.reaches(arrivals, 2));
-        ::kill(server, SIGKILL);
+        signal_to(server, SIGKILL);
         for (auto& result : results) {
             CHECK(is_process_error(outcome(result)));
         }
@@ -76,7 +76,7 @@ TEST_CASE("The server's death fails every pending call and every later one, and 
 
 TEST_CASE("close and join return after the server's death", "[crash][pool]") {
     on_process_pools(2, [](auto& pool) {
-        ::kill(pool.apply(parent_pid), SIGKILL);
+        signal_to(pool.apply(parent_pid), SIGKILL);
         pool.close();
         pool.join();
         SUCCEED();
@@ -87,7 +87,7 @@ TEST_CASE("A pool of a program whose other pool lost its server goes on", "[cras
     Watch watch;
     mp::Pool<> first({.processes = 1, .start_method = mp::StartMethod::fork});
     mp::Pool<> second({.processes = 1, .start_method = mp::StartMethod::fork});
-    ::kill(first.apply(parent_pid), SIGKILL);
+    signal_to(first.apply(parent_pid), SIGKILL);
     CHECK(is_process_error(outcome_of([&] { return first.apply(square, {2}); })));
     CHECK(second.map(square, numbers(20)) == serial_squares(20));
     mp::Pool<> third(1);
@@ -97,12 +97,12 @@ TEST_CASE("A pool of a program whose other pool lost its server goes on", "[cras
 TEST_CASE("A server that is stopped for a while delays and loses nothing", "[crash][pool]") {
     on_process_pools(1, [](auto& pool) {
         const int server = pool.apply(parent_pid);
-        ::kill(server, SIGSTOP);
+        signal_to(server, SIGSTOP);
         REQUIRE(eventually([&] { return state_of(server)->state == 'T'; }));
         auto lost = pool.apply_async(square_or_die, {Mortal{1, Death::exit_now_3}});
         auto behind = pool.apply_async(square, {4});
         CHECK_FALSE(behind.wait(50ms));
-        ::kill(server, SIGCONT);
+        signal_to(server, SIGCONT);
         CHECK(outcome(lost) == "WorkerLostError");
         CHECK(behind.get(patience) == 16);
     });
@@ -119,13 +119,13 @@ TEST_CASE("No process survives a parent killed by SIGKILL", "[crash][pool]") {
     REQUIRE(board.reaches(arrivals, 2));
     std::vector<int> below = descendants_of(program.pid());
     CHECK(below.size() >= 3);
-    ::kill(program.pid(), SIGKILL);
+    signal_to(program.pid(), SIGKILL);
     CHECK(program.wait() == -SIGKILL);
     CHECK(eventually([&] { return all_gone(below); }));
     CHECK(board[finished] == 0);
     for (const int pid : below) {  // after a failure, be clean
         if (!gone(pid)) {
-            ::kill(pid, SIGKILL);
+            signal_to(pid, SIGKILL);
         }
     }
 }
@@ -144,27 +144,27 @@ TEST_CASE("No process survives a parent killed while its workers are stopped", "
     for (const int pid : below) {
         const bool server = std::count(servers.begin(), servers.end(), pid) != 0;
         if (!server) {
-            ::kill(pid, SIGSTOP);
+            signal_to(pid, SIGSTOP);
             REQUIRE(eventually([&] { return state_of(pid)->state == 'T'; }));
         }
     }
     if (server_too) {  // a stopped server cannot act; it must as soon as it may
         for (const int pid : servers) {
-            ::kill(pid, SIGSTOP);
+            signal_to(pid, SIGSTOP);
             REQUIRE(eventually([&] { return state_of(pid)->state == 'T'; }));
         }
     }
-    ::kill(program.pid(), SIGKILL);
+    signal_to(program.pid(), SIGKILL);
     CHECK(program.wait() == -SIGKILL);
     if (server_too) {
         for (const int pid : servers) {
-            ::kill(pid, SIGCONT);
+            signal_to(pid, SIGCONT);
         }
     }
     CHECK(eventually([&] { return all_gone(below); }));
     for (const int pid : below) {
         if (!gone(pid)) {
-            ::kill(pid, SIGKILL);
+            signal_to(pid, SIGKILL);
         }
     }
 }
@@ -188,7 +188,7 @@ TEST_CASE("No process survives a parent that is killed while it makes pools", "[
         REQUIRE(board.reaches(arrivals, 2));
         std::this_thread::sleep_for(std::chrono::microseconds(731 * round));
         const std::vector<int> below = descendants_of(program.pid());
-        ::kill(program.pid(), SIGKILL);
+        signal_to(program.pid(), SIGKILL);
         CHECK(program.wait() == -SIGKILL);
         CHECK(eventually([&] { return all_gone(below); }));
     }

@@ -31,12 +31,12 @@ TEST_CASE("A worker stopped for a while and continued loses nothing", "[crash][p
         auto held = pool.apply_async(report_and_wait, {board.ref()});
         REQUIRE(board.reaches(arrivals, 1));
         const int worker = static_cast<int>(board[items].load());
-        ::kill(worker, SIGSTOP);
+        signal_to(worker, SIGSTOP);
         REQUIRE(eventually([&] { return state_of(worker)->state == 'T'; }));
         CHECK(pool.map(square, numbers(100), {.chunksize = 1}) == serial_squares(100));
         board[gate] = 1;
         CHECK_FALSE(held.wait(50ms));
-        ::kill(worker, SIGCONT);
+        signal_to(worker, SIGCONT);
         CHECK(held.get(patience) == worker);
         CHECK(board[finished] == 1);
     });
@@ -50,9 +50,9 @@ TEST_CASE("Workers stopped and continued at random lose and repeat nothing", "[c
         std::jthread stopper([&] {
             for (int i = 0; !stop; ++i) {
                 for (const int pid : workers) {
-                    ::kill(pid, SIGSTOP);
+                    signal_to(pid, SIGSTOP);
                     std::this_thread::sleep_for(std::chrono::microseconds(37 * (i % 29)));
-                    ::kill(pid, SIGCONT);
+                    signal_to(pid, SIGCONT);
                 }
                 std::this_thread::sleep_for(std::chrono::microseconds(53 * (i % 23)));
             }
@@ -77,7 +77,7 @@ TEST_CASE("A stopped worker whose call has a time limit is killed and replaced",
         auto late = pool.apply_async(report_and_wait, {board.ref()}, {.timeout = 400ms});
         REQUIRE(board.reaches(arrivals, 1));
         const int worker = static_cast<int>(board[items].load());
-        ::kill(worker, SIGSTOP);
+        signal_to(worker, SIGSTOP);
         auto behind = pool.apply_async(square, {4});
         CHECK(outcome(late) == "TimeoutError");
         CHECK(behind.get(patience) == 16);

@@ -66,7 +66,7 @@ TEST_CASE("ExecutorDeadlockTest.test_error_at_task_pickle: an argument that thro
           "[parity][pool]") {
     on_process_pools(2, [](auto& pool) {
         const Traveller bad = traveller(1, Mischief::throw_saving, true);
-        CHECK(outcome_of([&] { return pool.apply(send_back, {bad}); }) == "PicklingError");
+        CHECK(outcome_of([&] { return pool.apply(send_back, {bad}); }) == "a troubled journey");
         check_alive(pool);
     });
 }
@@ -78,7 +78,7 @@ TEST_CASE("ExecutorDeadlockTest.test_error_at_task_unpickle: fails that task alo
         const std::set<int> pids = worker_pids(pool, worker_count);
         auto bad = pool.apply_async(send_back, {traveller(1, Mischief::throw_loading)});
         auto good = pool.apply_async(value_of_traveller, {traveller(2)});
-        CHECK(outcome(bad) == "UnpicklingError");
+        CHECK(outcome(bad) == "a troubled journey");
         CHECK(good.get(patience) == 2);
         CHECK(worker_pids(pool, worker_count) == pids);  // nobody died of it
     });
@@ -169,7 +169,7 @@ TEST_CASE("ExecutorDeadlockTest.test_error_during_result_unpickle_in_result_hand
         const int throw_loading = static_cast<int>(Mischief::throw_loading);
         auto bad = pool.apply_async(make_traveller, {1, ::getpid(), throw_loading, true});
         auto good = pool.apply_async(square, {4});
-        CHECK(outcome(bad) == "UnpicklingError");
+        CHECK(outcome(bad) == "a troubled journey");
         CHECK(good.get(patience) == 16);
         check_alive(pool);
     });
@@ -193,7 +193,7 @@ TEST_CASE("ExecutorDeadlockTest.test_shutdown_deadlock_pickle: close with a bad 
         auto bad = pool.apply_async(send_back, {traveller(1, Mischief::throw_loading)});
         pool.close();
         pool.join();
-        CHECK(outcome(bad, 0ms) == "UnpicklingError");
+        CHECK(outcome(bad, 0ms) == "a troubled journey");
     });
 }
 

@@ -120,7 +120,7 @@ TEST_CASE("ProcessPoolExecutorTest.test_killed_child: the pool goes on after a k
             return pids;
         }();
         for (const int pid : busy) {
-            ::kill(pid, SIGTERM);
+            signal_to(pid, SIGTERM);
         }
         CHECK(outcome(result) == "WorkerLostError");
         CHECK(pool.map(square, numbers(10)) == serial_squares(10));

@@ -66,16 +66,15 @@ inline int exitcode_of(Death death) {
     return 1000;
 }
 
-#pragma GCC diagnostic push
-#if defined(__clang__)
-#pragma GCC diagnostic ignored "-Winfinite-recursion"
-#endif
+/// Calls itself until the stack ends; the condition, never true, is there for the compiler.
 inline int eat_stack(volatile char* above) {
     volatile char room[4096];
     room[0] = above ? above[0] : '\0';
+    if (room[0] == 'x') {
+        return 0;
+    }
     return eat_stack(room) + room[0];
 }
-#pragma GCC diagnostic pop
 
 /// Ends the calling process. Handlers that the test program has set are removed first, and no core
 /// file is written.

@@ -24,6 +24,15 @@
 
 namespace pool_test {
 
+/// Signals a process; a pid that came from a failed call never reaches kill, which would take 0 and
+/// -1 for this group and for everybody.
+inline void signal_to(std::int64_t pid, int number) {
+    if (pid <= 1 || pid == ::getpid()) {
+        throw std::logic_error("a test would signal process " + std::to_string(pid));
+    }
+    ::kill(static_cast<pid_t>(pid), number);
+}
+
 struct ProcessState {
     char state = '?';
     int parent = 0;
@@ -114,9 +123,11 @@ class ChildProgram {
         std::cout.flush();
         std::fflush(nullptr);
         pid_ = ::fork();
+        if (pid_ < 0) {
+            throw std::system_error(errno, std::generic_category(), "fork");
+        }
         if (pid_ == 0) {
             ::setpgid(0, 0);
-            std::signal(SIGALRM, SIG_DFL);
             ::alarm(static_cast<unsigned>(4 * patience.count()));
             int code = 99;
             try {
@@ -139,6 +150,8 @@ class ChildProgram {
     }
 
     int pid() const { return pid_; }
+    /// Signals every process of its group.
+    void signal_group(int number) const { ::kill(-pid_, number); }
 
     /// The exit code, minus the signal, or nothing if it still runs after the limit.
     std::optional<int> wait(std::chrono::milliseconds limit = patience) {
@@ -171,7 +184,7 @@ class RandomKiller {
                       workers.insert(workers.end(), more.begin(), more.end());
                   }
                   if (!workers.empty() && !stop.stop_requested()) {
-                      ::kill(workers[random() % workers.size()], SIGKILL);
+                      signal_to(workers[random() % workers.size()], SIGKILL);
                       kills_.fetch_add(1);
                   }
               }

@@ -10,9 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
@@ -29,6 +27,7 @@
 #include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
+#include "support/deadline.hpp"
 
 namespace mp = multiprocessing;
 
@@ -58,41 +57,20 @@ inline long scaled(long loops) {
     return std::max(1L, static_cast<long>(static_cast<double>(loops) * (factor > 0 ? factor : 1)));
 }
 
-/// Ends the program with SIGABRT, naming the test, when a case does not end in time. It uses a
-/// timer signal and not a thread, so that pools are forked from a process without threads.
+/// Ends the program, naming the test, when what follows in the scope does not end in time. It also
+/// removes Catch2's signal handlers for the rest of the case: workers that are forked would inherit
+/// them and report their own deaths as the test's.
 class Watch {
   public:
-    explicit Watch(std::chrono::seconds limit = 3 * patience) {
-        const std::string name = Catch::getResultCapture().getCurrentTestName();
-        std::snprintf(text(), text_size, "\ndeadline passed in: %.400s\n", name.c_str());
-        struct sigaction action = {};
-        action.sa_handler = [](int) {
-            [[maybe_unused]] const auto n = ::write(2, text(), std::strlen(text()));
-            std::signal(SIGABRT, SIG_DFL);
-            std::abort();
-        };
-        ::sigaction(SIGALRM, &action, &before_);
-        arm(limit);
-    }
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
-    ~Watch() {
-        arm(std::chrono::seconds(0));
-        ::sigaction(SIGALRM, &before_, nullptr);
+    explicit Watch(std::chrono::seconds limit = 3 * patience)
+        : deadline_(limit, Catch::getResultCapture().getCurrentTestName()) {
+        for (const int number : {SIGINT, SIGILL, SIGFPE, SIGSEGV, SIGTERM, SIGABRT}) {
+            std::signal(number, SIG_DFL);
+        }
     }
 
   private:
-    static constexpr std::size_t text_size = 512;
-    static char* text() {
-        static char buffer[text_size];
-        return buffer;
-    }
-    static void arm(std::chrono::seconds limit) {
-        itimerval timer = {};
-        timer.it_value.tv_sec = limit.count();
-        ::setitimer(ITIMER_REAL, &timer, nullptr);
-    }
-    struct sigaction before_ = {};
+    test_support::deadline deadline_;
 };
 
 /// Polls until the condition holds; false when it does not within the limit.

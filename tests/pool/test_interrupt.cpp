@@ -83,7 +83,7 @@ TEST_CASE("SIGINT to the whole group reaches the parent alone", "[pool][interrup
         return told == "interrupt" && same ? 0 : 1;
     });
     REQUIRE(board.reaches(arrivals, 2));
-    ::kill(-program.pid(), SIGINT);
+    program.signal_group(SIGINT);
     const auto code = program.wait();
     REQUIRE(code);
     CHECK(*code == 0);
@@ -106,7 +106,7 @@ TEST_CASE("Without a guard SIGINT ends the parent, and no worker survives it",
     REQUIRE(board.reaches(arrivals, 2));
     const std::vector<int> below = descendants_of(program.pid());
     CHECK(below.size() >= 3);
-    ::kill(-program.pid(), SIGINT);
+    program.signal_group(SIGINT);
     const auto code = program.wait();
     REQUIRE(code);
     CHECK(*code == -SIGINT);

@@ -22,7 +22,7 @@ int nested_sum(int count) {
 }
 
 int process_inside(int value) {
-    mp::Process process(::_exit, {value});
+    mp::Process process([](int code) { ::_exit(code); }, {value});
     process.start();
     process.join();
     return process.exitcode().value_or(-1000);
