@@ -213,6 +213,10 @@ class supervisor {
         return std::all_of(workers_.begin(), workers_.end(),
                            [](const auto& worker) { return worker.link == nullptr; });
     }
+    [[nodiscard]] bool all_idle() const noexcept {
+        return std::all_of(workers_.begin(), workers_.end(),
+                           [](const auto& worker) { return worker.flights.empty(); });
+    }
     /// Forgets all workers and what they were sent; they are dead, or somebody else's.
     void forget_all() noexcept {
         for (worker_slot& worker : workers_)

@@ -85,6 +85,27 @@ struct worker_slot {
                link->has_room() && link->next_number() - oldest() < channel_layout::slots;
     }
 
+    [[nodiscard]] bool has_part_of(const remote_job& wanted) const noexcept {
+        for (const flight& sent : flights)
+            for (const slice& part : sent.slices)
+                if (part.owner.get() == &wanted)
+                    return true;
+        return false;
+    }
+    /// After a recall: whether an item of the job was started and is not finished.
+    [[nodiscard]] bool executes_part_of(const remote_job& wanted) const {
+        bool found = false;
+        const auto active = link->watch();
+        for (const flight& sent : flights) {
+            const bool open = active.finished >> 32 == (sent.number & 0xffffffffU);
+            sent.for_items(open ? active.finished & 0xffffffffU : 0, sent.items,
+                           [&](const job_ref& owner, std::uint64_t, std::uint64_t) {
+                               found = found || owner.get() == &wanted;
+                           });
+        }
+        return found;
+    }
+
     /// Takes back all items that the worker has not started, in their order.
     [[nodiscard]] std::vector<slice> recall(arena& bodies) {
         return flights.empty() ? std::vector<slice>{} : cut_from(link->recall(oldest()), bodies);
