@@ -360,7 +360,9 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         const bool deadlines = scheduler_.timed() && !watches_deadlines_;
         if (!attention_.dispatcher_listens() && answers_matter())
             attention_.dispatcher_falls_asleep(true);
-        if (deadlines || !calling_back_.empty() || scheduler_.broken() ||
+        const bool work = idle_ && !scheduler_.all_done();  // that must be looked after
+        if (deadlines || work || scheduler_.blocked() || !calling_back_.empty() ||
+            scheduler_.broken() ||
             (attention_.dispatcher_listens() && !attended_ && attention_.has_news()))
             attention_.ring_dispatcher();
     }
@@ -372,15 +374,20 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         attention_.dispatcher_falls_asleep(listening);
         const bool news = listening && !attended_ && attention_.has_news();
         if (!news && calling_back_.empty() && !is_work_left()) {
-            const bool busy = inbox_.closed() || !scheduler_.all_done();
+            // One slice more after the last work: else each of a row of short calls, which their
+            // callers look after, would wake this thread.
+            const bool used = std::exchange(seen_uses_, scheduler_.uses()) != scheduler_.uses();
+            const bool busy = inbox_.closed() || used || !scheduler_.all_done();
             const auto before = clock::now();
             auto limit = busy ? std::chrono::nanoseconds(wait_slice) : std::chrono::nanoseconds(-1);
             if (scheduler_.next_look() != clock::time_point::max())
                 limit = std::clamp<std::chrono::nanoseconds>(
                     scheduler_.next_look() - before, std::chrono::nanoseconds::zero(), wait_slice);
+            idle_ = limit < std::chrono::nanoseconds::zero();
             unlock(lock);
             const bool rung = os::poll_readable(events_.fd(), limit);
             lock.lock();
+            idle_ = false;
             const auto slept = clock::now() - before;
             if (limit >= std::chrono::nanoseconds::zero() && slept > limit + stop_threshold)
                 scheduler_.excuse(slept - limit);
@@ -411,6 +418,8 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     std::size_t waiting_ = 0;         // threads that wait on news_
     bool attended_ = false;           // a waiting thread watches the answers
     bool sleeping_ = false;           // the pool's thread is about to poll, or polls
+    bool idle_ = false;               // it polls without a limit: there was nothing to do
+    std::uint64_t seen_uses_ = 0;     // of the scheduler, when it slept last
     bool watches_deadlines_ = false;  // it knows that there are time limits
     bool server_stopped_ = false;
     std::thread thread_;

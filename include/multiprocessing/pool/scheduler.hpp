@@ -145,6 +145,10 @@ class scheduler {
     /// Whether some worker could take more than there is.
     [[nodiscard]] bool hungry() const noexcept { return hungry_; }
     [[nodiscard]] bool has_pending() const noexcept { return !dispatcher_.empty(); }
+    /// Whether `supervise` must try again soon to send something.
+    [[nodiscard]] bool blocked() const noexcept { return blocked_; }
+    /// Counts the messages that were sent to workers.
+    [[nodiscard]] std::uint64_t uses() const noexcept { return uses_; }
     [[nodiscard]] bool broken() const noexcept { return broken_ != nullptr; }
     [[nodiscard]] bool ended() const noexcept { return ended_; }
     /// Whether jobs have time limits.
@@ -241,6 +245,10 @@ class scheduler {
                 throw UnpicklingError("a worker answered a message that it was not sent");
             collector_.settle(worker.flights.front(), got, done_);
             supervisor_.finish_front(worker);
+            if (worker.chunks_left == 0 && worker.flights.empty()) {
+                supervisor_.retire(worker);  // now: nobody may come to supervise for long
+                blocked_ = blocked_ || !worker.retiring;
+            }
         }
         worker.link->release_answer();
     }
