@@ -250,7 +250,8 @@ class supervisor {
 
     /// Settles or takes back everything a dead worker held, and puts a new one in its place.
     void bury(worker_slot& worker, int exitcode, std::vector<job_ref>& done) {
-        const bool was_ready = worker.ready || collect_staged(worker, done);
+        const bool has_answered = collect_staged(worker, done);  // always: it settles
+        const bool was_ready = worker.ready || has_answered;
         const auto position = worker.link->look(worker.oldest());
         const auto active = worker.link->watch();
         std::vector<slice> back;
