@@ -89,6 +89,8 @@ class event {
         [[maybe_unused]] const auto written = ::write(fd_.get(), &one, sizeof one);
         errno = saved;  // EAGAIN: the counter is full, so the sleeper is woken anyway
     }
+    /// Whether the descriptor still exists: code that closes all it finds closes this one, too.
+    [[nodiscard]] bool is_open() const noexcept { return ::fcntl(fd_.get(), F_GETFD) >= 0; }
     void clear() const noexcept {
         std::uint64_t count = 0;
         [[maybe_unused]] const auto got = ::read(fd_.get(), &count, sizeof count);

@@ -58,6 +58,7 @@ class worker_port {
 
     /// Waits for a message that was not recalled and opens it.
     /// @returns false when the parent wants this worker to retire
+    /// @throws std::system_error when this process no longer has the descriptors it needs
     bool receive(message& opened) {
         for (;;) {
             wait_for_message();
@@ -180,6 +181,8 @@ class worker_port {
             asleep.store(0, std::memory_order_relaxed);
             if (has_message())
                 return;
+            if (!bell_.is_open())  // nobody could wake us: another worker is to take our place
+                os::throw_system_error("a task closed the descriptors of its worker", EBADF);
         }
     }
 
