@@ -21,7 +21,7 @@ function(add_test_program floor)
     cmake_path(GET source STEM name)
     string(REGEX REPLACE "^test_" "" short "${name}")
     add_test(NAME ${floor}.${short} COMMAND test_${floor} --filenames-as-tags "[#${name}]~[.]"
-                                            --warn NoTests --order lex --durations no)
+                                            --warn NoTests --order decl --durations no)
     set_tests_properties(${floor}.${short} PROPERTIES TIMEOUT 300 LABELS ${floor})
   endforeach()
 endfunction()

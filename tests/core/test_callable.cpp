@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What is read off the types of callables.
-
+#include <cstdlib>
 #include <functional>
 #include <multiprocessing/core/callable.hpp>
 #include <string>
@@ -13,16 +13,20 @@ namespace detail = multiprocessing::detail;
 
 namespace {
 
-int square(int x) {
+[[noreturn, maybe_unused]] void never_returns(int) {
+    std::abort();
+}
+
+[[maybe_unused]] int square(int x) {
     return x * x;
 }
-double none() noexcept {
+[[maybe_unused]] double none() noexcept {
     return 0;
 }
-void writer(std::vector<int>& v) {
+[[maybe_unused]] void writer(std::vector<int>& v) {
     v.clear();
 }
-const std::string& reader(const std::string& text, const int, char&&) {
+[[maybe_unused]] const std::string& reader(const std::string& text, const int, char&&) {
     return text;
 }
 struct Model {
@@ -54,6 +58,8 @@ TEST_CASE("A function is read through its type, pointer and reference alike", "[
     STATIC_REQUIRE(reads_as<decltype((square)), int, int>);
     STATIC_REQUIRE(reads_as<decltype(&square) const&, int, int>);
     STATIC_REQUIRE(reads_as<decltype(none), double>);
+    STATIC_REQUIRE(reads_as<decltype(never_returns), void, int>);
+    STATIC_REQUIRE(reads_as<decltype(&never_returns), void, int>);
 }
 
 TEST_CASE("Parameters and results are decayed", "[callable]") {

@@ -82,10 +82,16 @@ concept has_one_call = std::is_class_v<F> && !names_signature<F> && requires {
 
 template <class F>
 struct callable : unknown_signature {};
+// Deduced from an address, for with clang [[noreturn]] belongs to the type of a function, which
+// then is no R(A...), though its address converts to R (*)(A...); so does that of a noexcept
+// function.
 template <class R, class... A>
-struct callable<R(A...)> : signature<R, A...> {};
-template <class R, class... A>
-struct callable<R(A...) noexcept> : signature<R, A...> {};
+signature<R, A...> signature_at(R (*)(A...));
+template <class F>
+    requires std::is_function_v<F> && requires(F* f) {
+        detail::signature_at(f);
+    }
+struct callable<F> : decltype(detail::signature_at(static_cast<F*>(nullptr))) {};
 template <class F>
     requires std::is_member_function_pointer_v<F>
 struct callable<F> : method<F>::bound {
