@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <system_error>
+#include <utility>
 
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/os/memory_map.hpp>
@@ -94,7 +96,7 @@ class arena {
     arena_block allocate(std::uint64_t size) {
         const std::uint64_t length = round_up(size);
         for (auto hole = holes_.begin(); hole != holes_.end(); ++hole)
-            if (hole->second >= length)
+            if (hole->second >= length && has_pages(*hole, length))
                 return take(hole, length);
         unsigned k = 0;
         while (k < arena_view::max_segments &&
@@ -102,10 +104,10 @@ class arena {
             ++k;
         if (k == arena_view::max_segments)
             os::throw_system_error("shared memory: an arena cannot grow", ENOMEM);
+        const std::pair whole{view_.segment_offset(k), arena_view::segment_size(k)};
+        give_pages(whole, length);
         segments_[k].open = true;
-        const auto hole =
-            holes_.emplace(view_.segment_offset(k), arena_view::segment_size(k)).first;
-        return take(hole, length);
+        return take(holes_.insert(whole).first, length);
     }
 
     void release(arena_block block) noexcept {
@@ -141,17 +143,30 @@ class arena {
         return (std::max<std::uint64_t>(size, 1) + 63) / 64 * 64;
     }
 
-    arena_block take(holes::iterator hole, std::uint64_t length) {
-        const arena_block block{hole->first, length};
-        const unsigned k = view_.segment_of(block.offset);
+    /// @throws std::system_error when there are no pages for the first `length` bytes of a hole
+    void give_pages(const holes::value_type& hole, std::uint64_t length) {
+        const unsigned k = view_.segment_of(hole.first);
         const std::uint64_t start = view_.segment_offset(k);
         const std::uint64_t page = os::page_size();
-        const std::uint64_t end = (block.offset + length - start + page - 1) / page * page;
-        if (end > segments_[k].allocated) {
-            os::allocate(fd_, start + segments_[k].allocated, end - segments_[k].allocated);
-            allocated_ += end - segments_[k].allocated;
-            segments_[k].allocated = end;
+        const std::uint64_t end = (hole.first + length - start + page - 1) / page * page;
+        if (end <= segments_[k].allocated)
+            return;
+        os::allocate(fd_, start + segments_[k].allocated, end - segments_[k].allocated);
+        allocated_ += end - segments_[k].allocated;
+        segments_[k].allocated = end;
+    }
+    // Where one hole gets no pages, for the limit of file sizes say, another may have them.
+    bool has_pages(const holes::value_type& hole, std::uint64_t length) {
+        try {
+            give_pages(hole, length);
+            return true;
+        } catch (const std::system_error&) {
+            return false;
         }
+    }
+
+    arena_block take(holes::iterator hole, std::uint64_t length) {
+        const arena_block block{hole->first, length};
         const std::uint64_t rest = hole->second - length;
         const auto next = holes_.erase(hole);
         if (rest != 0)

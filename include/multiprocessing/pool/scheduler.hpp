@@ -243,6 +243,8 @@ class scheduler {
         } else {
             if (worker.flights.empty() || worker.flights.front().number != got.number)
                 throw UnpicklingError("a worker answered a message that it was not sent");
+            if (got.items != worker.flights.front().items)
+                throw UnpicklingError("a worker answered other items than it was sent");
             collector_.settle(worker.flights.front(), got, done_);
             supervisor_.finish_front(worker);
             if (worker.chunks_left == 0 && worker.flights.empty()) {
