@@ -12,10 +12,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <system_error>
 
 namespace test_support {
+
+/// The test case that runs, as the listener of the test programs says.
+inline std::string& current_case() {
+    static std::string name = "a test";
+    return name;
+}
 
 /// Ends the program with SIGABRT, naming what took too long, unless it is destroyed in time.
 /// @note It uses a timer and a real-time signal, no thread: processes are forked from a program
@@ -24,7 +31,7 @@ class deadline {
   public:
     /// @param limit from now
     /// @param name what must end in time, as the message calls it; cut at 300 characters
-    explicit deadline(std::chrono::milliseconds limit, std::string_view name = "a test") {
+    explicit deadline(std::chrono::milliseconds limit, std::string_view name = current_case()) {
         std::snprintf(text_, sizeof text_, "\ndeadline of %lld ms passed in: %.*s\n",
                       static_cast<long long>(limit.count()),
                       static_cast<int>(name.size() < 300 ? name.size() : 300), name.data());

@@ -32,6 +32,7 @@ class leak_listener : public listener_base {
 
     void testCaseStarting(const Catch::TestCaseInfo& info) override {
         listener_base::testCaseStarting(info);
+        test_support::current_case() = info.name;
         deadline_ = std::make_unique<test_support::deadline>(test_support::case_limit, info.name);
         before_ = test_support::holdings::now();
     }
