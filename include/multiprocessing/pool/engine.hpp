@@ -47,7 +47,13 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         const std::shared_ptr<engine> made(new engine(plan, std::move(setup)));
         const os::blocked_signals blocked;  // the pool's thread takes none of the application's
         // It keeps the engine alive while it runs: the last owner may go in a callback.
-        made->thread_ = std::thread([made] { made->run(); });
+        ++library_threads();
+        try {
+            made->thread_ = std::thread([made] { made->run(); });
+        } catch (...) {
+            --library_threads();
+            throw;
+        }
         return made;
     }
 
@@ -288,7 +294,6 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     // ---- the pool's own thread
 
     void run() noexcept {
-        ++library_threads();
         std::unique_lock lock(lock_);
         while (!step(lock)) {
         }

@@ -61,8 +61,8 @@ class thread_engine final : public executor {
         const os::blocked_signals blocked;  // the application's signals go to its own threads
         try {
             for (activity& current : running_)
-                threads_.emplace_back([this, &current] { work(current); });
-            threads_.emplace_back([this] { serve(); });
+                start([this, &current] { work(current); });
+            start([this] { serve(); });
         } catch (...) {
             dismiss();
             throw;
@@ -146,7 +146,7 @@ class thread_engine final : public executor {
             throw ValueError("Pool is still running: close() or terminate() it before join()");
         if (called_from_own_thread())
             throw ValueError("Pool.join: a callback cannot wait for its own pool");
-        while (ended_ != threads_.size())
+        while (ended_ != running_.size() + 1)
             wait_for_news(lock, wait_slice);
         lock.unlock();
         join_threads();
@@ -174,6 +174,17 @@ class thread_engine final : public executor {
         std::uint64_t index = 0;
         Deadline::clock::time_point started{};
     };
+
+    template <class Body>
+    void start(Body body) {
+        ++library_threads();
+        try {
+            threads_.emplace_back(std::move(body));
+        } catch (...) {
+            --library_threads();
+            throw;
+        }
+    }
 
     void check_running_locked() const {
         if (broken_)
@@ -205,7 +216,6 @@ class thread_engine final : public executor {
     // ---- the threads that execute
 
     void work(activity& current) noexcept {
-        ++library_threads();
         initialize();
         std::unique_lock lock(lock_);
         for (;;) {
@@ -279,10 +289,8 @@ class thread_engine final : public executor {
     // ---- the thread that runs callbacks and gives up on items that run too long
 
     void serve() noexcept {
-        ++library_threads();
         std::unique_lock lock(lock_);
-        while (ended_ + 1 < threads_.size() || threads_.size() <= running_.size() ||
-               !calling_back_.empty()) {
+        while (ended_ < running_.size() || !calling_back_.empty()) {
             call_back(lock);
             const auto next = give_up_late_items();
             if (!calling_back_.empty())

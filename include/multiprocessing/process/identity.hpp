@@ -66,6 +66,7 @@ inline const bool log_lines_name_the_process = [] {
 
 /// How many of this process's threads the library itself started. They hold no lock that a forked
 /// child needs, so they are not counted as threads that make fork dangerous.
+/// Counted before such a thread is started, so that a fork right after does not warn of it.
 inline std::atomic<int>& library_threads() {
     static std::atomic<int> count{0};
     return count;
