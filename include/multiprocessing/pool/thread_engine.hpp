@@ -296,7 +296,7 @@ class thread_engine final : public executor {
             if (!calling_back_.empty())
                 continue;
             if (next == Deadline::clock::time_point::max())
-                service_.wait_for(lock, wait_slice);
+                service_.wait(lock);
             else
                 service_.wait_until(lock, next);
         }
