@@ -81,8 +81,10 @@ TEST_CASE(
         const std::string told = outcome_of([&] { return pool.apply(square, {i}); });
         CHECK((told == "WorkerLostError" || told == "ProcessError"));
     }
-    auto late = pool.map_async(square, numbers(100), {.retries = 5});
-    const std::string told = outcome(late);
+    const std::string told = outcome_of([&] {
+        auto late = pool.map_async(square, numbers(100), {.retries = 5});
+        return late.get(patience);
+    });
     CHECK((told == "WorkerLostError" || told == "ProcessError"));
     std::this_thread::sleep_for(200ms);
     CHECK(board[arrivals] <= 40);

@@ -40,7 +40,8 @@ struct ProcessState {
 
 inline std::optional<ProcessState> state_of(int pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::string text;  // getline, for reading of a process that ends now fails, and may throw
+    std::getline(file, text, '\0');
     const auto end = text.rfind(')');  // the name before it may hold anything
     if (end == std::string::npos) {
         return std::nullopt;
