@@ -215,7 +215,10 @@ class scheduler {
     void collect() {
         if (!attention_->has_news())
             return;
-        std::uint64_t seen = attention_->answers();
+        // An answer stays unread when its worker is inside the queue with the next one, which is
+        // counted after this: no need to look again before, and a stopped worker would be looked at
+        // for ever.
+        const std::uint64_t seen = attention_->answers();
         std::exception_ptr unfit;
         for (worker_slot& worker : supervisor_.workers()) {
             if (worker.link == nullptr)
@@ -226,8 +229,6 @@ class scheduler {
             } catch (const UnpicklingError&) {
                 supervisor_.condemn(worker, std::current_exception());
             }
-            if (worker.link->has_answer())
-                --seen;  // it was inside the queue: look again
         }
         attention_->saw(seen);
         if (unfit)
