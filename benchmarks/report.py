@@ -126,12 +126,15 @@ def row(text, ours, spread, contender, theirs, ratio, target, verdict):
     print(f"{text:<33} {ours:>9} {spread:>21}  {contender:<16} {theirs:>9} {ratio:>8} {target:>8}  {verdict}")
 
 
-def table(results, asked):
-    """Prints the rows of one question; whether every target was reached."""
+def table(results, asked, quick):
+    """Prints the rows of one question; whether every target was reached. A quick run is too short
+    to say."""
     reached = True
 
     def judge(good):
         nonlocal reached
+        if quick:
+            return ""
         reached = reached and good
         return "ok" if good else "MISSED"
 
@@ -186,10 +189,10 @@ def main():
                 ended_well = ended_well and good
                 results.add(question, contender, figures)
         status()
-        reached = table(results, question) and reached
+        reached = table(results, question, options.quick) and reached
     if not ended_well:
         sys.exit("a program failed")
-    if not reached and not options.quick:
+    if not reached:
         sys.exit("a target was missed")
 
 

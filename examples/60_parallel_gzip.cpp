@@ -167,7 +167,8 @@ class File {
     }
 
   private:
-    /// A terminal or a pipe may keep us waiting: poll() is the call that a signal always ends.
+    /// A terminal or a pipe may keep us waiting: poll() is the call that a signal always ends. The
+    /// guard's own exception comes only from calls of the library.
     void wait_until_readable() const {
         pollfd entry{descriptor_, POLLIN, 0};
         if (::poll(&entry, 1, -1) < 0 && errno == EINTR)
@@ -524,7 +525,10 @@ int main(int argc, char** argv) {
     try {
         return run(parse(argc, argv));
     } catch (const mp::KeyboardInterrupt&) {
-        return 128 + SIGINT;  // what a shell reports for a program that Ctrl-C ended
+        // Everything is cleaned up. Ending by the signal itself, status 130 in a shell, tells the
+        // shell to stop its loops, too.
+        ::signal(SIGINT, SIG_DFL);
+        return ::raise(SIGINT);
     } catch (const std::exception& error) {
         report(error);
         return EXIT_FAILURE;

@@ -274,6 +274,7 @@ check "nothing is left after SIGKILL" nothing_left run input
 # Ctrl-C while a large file is being written, typed on a terminal.
 if command -v script >/dev/null; then
     ctrl_c() {
+        local status
         mkdir -p tty
         for _ in 1 2 3 4 5 6 7 8 9 10; do cat data/mixed; done >tty/large
         {
@@ -281,10 +282,25 @@ if command -v script >/dev/null; then
             sleep 0.7
             printf '\003'
             sleep 2
-        } | timeout 60 script -qec "$gz -9 tty/large; echo status \$?" /dev/null >tty.log 2>&1
-        grep -q "status 130" tty.log || { tail -c 300 tty.log; return 1; }
+        } | timeout 60 script -qec "exec $gz -9 tty/large" /dev/null >tty.log 2>&1
+        status=${PIPESTATUS[1]}
+        [ "$status" -eq 130 ] || { echo "exit status $status"; tail -c 300 tty.log; return 1; }
     }
     check "Ctrl-C ends it with status 130" ctrl_c
+    ctrl_c_while_reading() {
+        local status
+        {
+            wait_until 10 has_workers
+            sleep 0.7
+            printf 'text\n'
+            sleep 0.2
+            printf '\003'
+            sleep 2
+        } | timeout 60 script -qec "exec $gz >/dev/null" /dev/null >/dev/null 2>&1
+        status=${PIPESTATUS[1]}
+        [ "$status" -eq 130 ] || { echo "exit status $status"; return 1; }
+    }
+    check "Ctrl-C ends it while it waits for a terminal" ctrl_c_while_reading
     check "nothing is left after Ctrl-C" nothing_left tty large
     shows_progress() { grep -q 'large.*%.*MB/s' tty.log; }
     check "progress is shown on a terminal" shows_progress
