@@ -236,7 +236,7 @@ survives_kills() {
         wait_until 10 kill_worker SEGV || echo "no worker to kill" >&2
         tail -c +30000001 data/mixed
     } 2>run/errors >run/input
-    wait "$pid" || { echo "exit status $?"; return 1; }
+    wait "$pid" || { echo "exit status $?"; rm run/errors; return 1; }
     [ ! -s run/errors ] || { cat run/errors; rm run/errors; return 1; }
     rm run/errors
     gunzip -c run/output.gz | cmp - data/mixed
