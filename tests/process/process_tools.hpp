@@ -60,7 +60,8 @@ bool eventually(Condition condition, std::chrono::milliseconds limit = patience)
 /// The letter that /proc/PID/stat shows; '-' when there is no such process.
 inline char state_of(pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::string text;  // getline: reading of a process that ends just now fails, an iterator throws
+    std::getline(file, text, '\0');
     const auto name_end = text.rfind(')');
     return name_end == std::string::npos ? '-' : text[name_end + 2];
 }
