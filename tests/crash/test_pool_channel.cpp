@@ -231,7 +231,9 @@ TEST_CASE("Time for which a program is stopped does not count towards time limit
     ChildProgram program([ref] {
         mp::Pool<> pool(1);
         auto result = pool.apply_async(wait_at_gate, {ref}, {.timeout = 2s});
-        return outcome(result, 4 * patience) == "value" ? 0 : 1;
+        const std::string told = outcome(result, 4 * patience);
+        std::cerr << "the call ended with: " << told << "\n";
+        return told == "value" ? 0 : 1;
     });
     REQUIRE(board.reaches(arrivals, 1));
     std::vector<int> all = descendants_of(program.pid());

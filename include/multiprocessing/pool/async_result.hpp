@@ -170,6 +170,8 @@ class AsyncResult {
     template <class U>
     friend AsyncResult<U> make_async_result(detail::counted<detail::job> made,
                                             detail::result_cell<U>& cell);
+    template <class U>
+    friend void abandon(const AsyncResult<U>& dropped) noexcept;
 
     AsyncResult(detail::counted<detail::job> made, detail::result_cell<T>& cell) noexcept
         : job_(std::move(made)), cell_(&cell) {
@@ -214,6 +216,12 @@ class AsyncResult {
 template <class T>
 AsyncResult<T> make_async_result(detail::counted<detail::job> made, detail::result_cell<T>& cell) {
     return AsyncResult<T>(std::move(made), cell);
+}
+
+/// For the pools: nobody will ask for this result.
+template <class T>
+void abandon(const AsyncResult<T>& dropped) noexcept {
+    dropped.cell_->runs_on->abandon(*dropped.job_);
 }
 
 }  // namespace v0

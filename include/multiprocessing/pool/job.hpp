@@ -139,6 +139,13 @@ class remote_job : public job {
         return !settled() && limits().retries != 0 && ++losses_[index] <= limits().retries;
     }
 
+    /// Called when item `index` was returned by a worker that died before it began it, by all that
+    /// is known. @returns false when that happens too often to be true
+    [[nodiscard]] bool may_return(std::uint64_t index) {
+        constexpr unsigned credible = 8;
+        return !settled() && ++losses_[index] <= limits().retries + credible;
+    }
+
   protected:
     /// Keeps results; those that cannot be decoded become their item's error.
     virtual void store(std::uint64_t first, std::uint64_t count,

@@ -170,8 +170,8 @@ template <class T>
 T finish_map(AsyncResult<T> handle) {
     try {
         handle.wait();
-    } catch (...) {
-        handle.cancel();
+    } catch (...) {  // the input is not looked at again; what runs already, goes on
+        abandon(handle);
         throw;
     }
     return std::move(handle).get();

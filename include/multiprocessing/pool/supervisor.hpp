@@ -152,9 +152,15 @@ class supervisor {
     }
     /// The pool was stopped for so long (Ctrl-Z, a debugger): that does not count.
     void excuse(std::chrono::nanoseconds stopped) noexcept {
-        for (worker_slot& worker : workers_)
-            if (worker.link != nullptr && worker.excused_item == worker.link->watch().running)
-                worker.excused += stopped;
+        for (worker_slot& worker : workers_) {
+            if (worker.link == nullptr)
+                continue;
+            const std::uint64_t running = worker.link->watch().running;
+            if (worker.excused_item != running)  // begun since the last look
+                worker.excused = std::chrono::nanoseconds::zero();
+            worker.excused_item = running;
+            worker.excused += stopped;
+        }
     }
 
     /// Settles what workers have finished of messages whose later items keep them busy.
@@ -315,7 +321,9 @@ class supervisor {
                 sent.for_items(
                     item, item + 1, [&](const job_ref& owner, std::uint64_t index, std::uint64_t) {
                         const bool ran = &sent != &open || item == running;
-                        if (!ran || (!worker.condemned && owner->may_retry(index)))
+                        const bool run_again = ran ? !worker.condemned && owner->may_retry(index)
+                                                   : owner->may_return(index);
+                        if (run_again)
                             again.push_back({owner, index, 1});
                         else
                             collector_->settle_with(
