@@ -156,5 +156,6 @@ TEST_CASE("SIGINT at random moments under a guard leaves a pool that works or en
     });
     const auto code = program.wait(2 * patience);
     REQUIRE(code);
-    CHECK(*code == 0);
+    // An interrupt that no call consumed is raised again when the guard goes.
+    CHECK((*code == 0 || *code == -SIGINT));
 }
