@@ -8,7 +8,9 @@ using namespace process_test;
 
 namespace {
 
-void note_method(std::string file) { note(file, to_string(mp::get_start_method())); }
+void note_method(std::string file) {
+    note(file, to_string(mp::get_start_method()));
+}
 
 /// Lets a case set the start method and puts it back.
 struct RestoredMethod {

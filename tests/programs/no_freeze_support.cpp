@@ -10,7 +10,9 @@
 namespace mp = multiprocessing;
 
 namespace {
-void work() { std::puts("worked"); }
+void work() {
+    std::puts("worked");
+}
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -18,8 +20,8 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     // a child is executed without arguments
     const char* const how = argc > 1 ? argv[1] : "spawn";
-    const auto method = std::strcmp(how, "forkserver") == 0 ? mp::StartMethod::forkserver
-                                                            : mp::StartMethod::spawn;
+    const auto method =
+        std::strcmp(how, "forkserver") == 0 ? mp::StartMethod::forkserver : mp::StartMethod::spawn;
     try {
         mp::Process process(work, {}, {.start_method = method});
         process.start();
