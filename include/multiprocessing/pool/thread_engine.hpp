@@ -291,7 +291,10 @@ class thread_engine final : public executor {
     void serve() noexcept {
         std::unique_lock lock(lock_);
         while (ended_ < running_.size() || !calling_back_.empty()) {
-            call_back(lock);
+            if (!calling_back_.empty()) {
+                call_back(lock);
+                continue;  // without the lock much may have happened
+            }
             const auto next = give_up_late_items();
             if (!calling_back_.empty())
                 continue;
