@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the tests of the byte cores share: memory of several processes, and children made by fork.
+#pragma once
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <csignal>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "support/catch.hpp"
+#include "support/process.hpp"
+
+namespace core_test {
+
+using namespace std::chrono_literals;
+using test_support::eventually;
+
+/// An object that forked children share.
+template <class T>
+class Shared {
+  public:
+    template <class... A>
+    explicit Shared(A&&... arguments)
+        : memory_(::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                         0)),
+          object_(new (memory_) T(std::forward<A>(arguments)...)) {}
+    Shared(const Shared&) = delete;
+    Shared& operator=(const Shared&) = delete;
+    ~Shared() { ::munmap(memory_, sizeof(T)); }
+
+    T* operator->() const noexcept { return object_; }
+    T& operator*() const noexcept { return *object_; }
+
+  private:
+    void* memory_;
+    T* object_;
+};
+
+/// A child that runs `body` and ends with the status that it returns; 99 when it throws.
+class Child {
+  public:
+    template <class Body>
+    explicit Child(Body body) {
+        std::fflush(stdout);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            int status = 99;
+            try {
+                status = body();
+            } catch (...) {
+            }
+            ::_exit(status);
+        }
+    }
+    Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, 0)) {}
+    Child& operator=(Child&&) = delete;
+    ~Child() {
+        if (pid_ != 0)
+            kill();
+    }
+
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+    void kill() {
+        ::kill(pid_, SIGKILL);
+        (void)join();
+    }
+    /// The status, or minus the signal that ended it.
+    int join() {
+        int status = 0;
+        ::waitpid(std::exchange(pid_, 0), &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    }
+    /// Whether it sleeps in the kernel, as one that waits does.
+    [[nodiscard]] bool sleeps() const { return test_support::state_of(pid_) == 'S'; }
+
+  private:
+    pid_t pid_ = 0;
+};
+
+/// Runs `work`; how long it took.
+template <class Work>
+std::chrono::nanoseconds time_of(Work work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::steady_clock::now() - start;
+}
+
+}  // namespace core_test
