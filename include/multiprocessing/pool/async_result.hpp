@@ -7,13 +7,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 #include <multiprocessing/core/errors.hpp>
-#include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/core/timeout.hpp>
 #include <multiprocessing/pool/job.hpp>
 
@@ -35,53 +33,30 @@ struct callback_of<void> {
 /// job is ready, read only afterwards.
 template <class T>
 struct result_cell {
-    using callback = typename callback_of<T>::type;
-    struct callbacks {
-        callback on_result;
-        std::function<void(std::exception_ptr)> on_error;
-    };
-
     std::shared_ptr<executor> runs_on;
     std::optional<std::conditional_t<std::is_void_v<T>, std::monostate, T>> value;
     std::exception_ptr error;
-    std::unique_ptr<callbacks> calls;       // none for most jobs
-    std::atomic<std::uint32_t> handles{0};  // AsyncResults that share this
-
-    void set_callbacks(callback on_result, std::function<void(std::exception_ptr)> on_error) {
-        if (on_result || on_error)
-            calls =
-                std::make_unique<callbacks>(callbacks{std::move(on_result), std::move(on_error)});
-    }
-    /// A callback that throws harms nobody else: it is logged.
-    void run_callbacks() noexcept {
-        const auto now = std::exchange(calls, nullptr);
-        if (now == nullptr)
-            return;
-        try {
-            if (error) {
-                if (now->on_error)
-                    now->on_error(error);
-            } else if (now->on_result) {
-                if constexpr (std::is_void_v<T>)
-                    now->on_result();
-                else
-                    now->on_result(*value);
-            }
-        } catch (const std::exception& failure) {
-            log_failure(failure.what());
-        } catch (...) {
-            log_failure("an exception that is no std::exception");
-        }
-    }
-
-  private:
-    static void log_failure(const char* what) noexcept {
-        try {
-            get_logger().error(std::string("a callback of a pool failed: ") + what);
-        } catch (...) {  // no memory for the message: there is nobody left to tell
-        }
-    }
+    std::atomic<std::uint32_t> handles{1};  // AsyncResults that share this
 };
+
+/// Has the outcome given to whichever function is there for it.
+template <class T>
+void set_callbacks(job& made, const result_cell<T>& cell, typename callback_of<T>::type& on_result,
+                   std::function<void(std::exception_ptr)>& on_error) {
+    if (!on_result && !on_error)
+        return;
+    made.set_callback([&cell, on_result = std::move(on_result), on_error = std::move(on_error)] {
+        if (cell.error) {
+            if (on_error)
+                on_error(cell.error);
+        } else if (on_result) {
+            if constexpr (std::is_void_v<T>)
+                on_result();
+            else
+                on_result(*cell.value);
+        }
+    });
+}
 
 }  // namespace detail
 
@@ -174,9 +149,7 @@ class AsyncResult {
     friend void abandon(const AsyncResult<U>& dropped) noexcept;
 
     AsyncResult(detail::counted<detail::job> made, detail::result_cell<T>& cell) noexcept
-        : job_(std::move(made)), cell_(&cell) {
-        cell_->handles.fetch_add(1, std::memory_order_relaxed);
-    }
+        : job_(std::move(made)), cell_(&cell) {}
     detail::result_cell<T>& cell() const {
         if (cell_ == nullptr)
             throw ValueError("AsyncResult: it refers to no call");
@@ -212,7 +185,7 @@ class AsyncResult {
     detail::result_cell<T>* cell_ = nullptr;
 };
 
-/// For the pools: the handle of a job that was just made.
+/// For the pools: the first handle of a job that was just made.
 template <class T>
 AsyncResult<T> make_async_result(detail::counted<detail::job> made, detail::result_cell<T>& cell) {
     return AsyncResult<T>(std::move(made), cell);

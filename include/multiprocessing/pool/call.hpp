@@ -211,8 +211,6 @@ class call_job : public remote_job {
         return fixed_result_size<result>();
     }
     [[nodiscard]] std::uint8_t cost_key() const noexcept override { return call_.cost_key(); }
-    [[nodiscard]] bool has_callbacks() const noexcept override { return cell_.calls != nullptr; }
-    void run_callbacks() noexcept override { cell_.run_callbacks(); }
 
   protected:
     /// Writes items by `write(index)`, each in the form that its run demands.

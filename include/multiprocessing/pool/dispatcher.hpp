@@ -151,7 +151,9 @@ class dispatcher {
             std::exception_ptr failure;
             const std::uint64_t written = write(owner, front.first, most, failure);
             if (written != 0) {
-                packed.slices.push_back({front.owner, front.first, written});
+                // The rest keeps its reference; most slices have none, and counting costs.
+                job_ref holder = written == front.count ? std::move(front.owner) : front.owner;
+                packed.slices.push_back({std::move(holder), front.first, written});
                 packed.items += written;
                 cost_so_far += cost * written;
                 if (worker.chunks_left != unlimited_chunks)

@@ -19,6 +19,7 @@
 #include <span>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
@@ -66,7 +67,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     /// @throws ValueError after close(), or whatever made the pool unusable
     void check_running() const { inbox_.check_running(); }
 
-    void submit(std::span<const counted<job>> work) override {
+    void submit(std::span<counted<job>> work) override {
         if (work.empty())
             return;
         refuse_if_forked();
@@ -222,13 +223,15 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     void announce() noexcept {
         if (!scheduler_.has_done())
             return;
-        for (job_ref& done : scheduler_.take_done()) {
+        scheduler_.take_done(announced_);
+        for (job_ref& done : announced_) {
             done->release_inputs();
-            if (done->has_callbacks())
+            if (done->has_callback())
                 calling_back_.push_back(std::move(done));
             else
                 make_ready(*done);
         }
+        announced_.clear();
     }
     void make_ready(remote_job& done) noexcept {
         done.set_ready();
@@ -345,7 +348,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             const job_ref done = std::move(calling_back_.front());
             calling_back_.pop_front();
             unlock(lock);
-            done->run_callbacks();
+            done->run_callback();
             lock.lock();
             scheduler_.callback_done();
             make_ready(*done);
@@ -419,6 +422,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
 
     std::mutex lock_;  // guards everything below, too
     std::condition_variable news_;
+    std::vector<job_ref> announced_;  // of use inside announce() alone
     std::deque<job_ref> calling_back_;
     std::size_t waiting_ = 0;         // threads that wait on news_
     bool attended_ = false;           // a waiting thread watches the answers

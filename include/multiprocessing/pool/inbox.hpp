@@ -19,12 +19,15 @@ namespace detail {
 /// @note Any thread.
 class inbox {
   public:
+    /// Takes the jobs over.
     /// @throws ValueError after close(), or whatever broke the pool; then nothing was put
-    void put(std::span<const counted<job>> work) {
+    void put(std::span<counted<job>> work) {
         const std::scoped_lock lock(lock_);
         check_running();
-        for (const counted<job>& one : work)
-            jobs_.emplace_back(static_cast<remote_job*>(one.get()));
+        auto place = jobs_.size();
+        jobs_.resize(place + work.size());
+        for (counted<job>& one : work)
+            jobs_[place++] = std::move(one).as<remote_job>();
         filled_.store(true, std::memory_order_release);
     }
 

@@ -8,12 +8,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
 #include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/core/timeout.hpp>
 
 namespace multiprocessing {
@@ -28,8 +31,10 @@ class counted;
 class executor {
   public:
     virtual ~executor() = default;
-    /// @throws ValueError("Pool not running") after its end, or whatever made it unusable
-    virtual void submit(std::span<const counted<job>> work) = 0;
+    /// Takes the jobs over.
+    /// @throws ValueError("Pool not running") after its end, or whatever made it unusable; then
+    /// they are where they were
+    virtual void submit(std::span<counted<job>> work) = 0;
     /// Waits until `ready` is true, at most until the deadline. @returns whether it is
     /// @throws KeyboardInterrupt under an InterruptGuard
     virtual bool wait(const std::atomic<bool>& ready, Deadline deadline) = 0;
@@ -47,19 +52,33 @@ struct job_limits {
     std::uint64_t chunk = 1;              // so many travel together
     std::chrono::nanoseconds timeout{0};  // one may run so long; 0: no limit
     unsigned retries = 0;                 // one that is lost with its worker is run again so often
+
+    bool operator==(const job_limits&) const = default;
+};
+
+/// What a plain call has not: there may be millions of them, and each byte counts.
+struct job_details {
+    job_limits limits;
+    std::function<void()> callback;
+    std::map<std::uint64_t, unsigned> losses;  // how often items were lost
 };
 
 /// A submitted call: items that are each settled once, by a result or by an error. Counted by
 /// `counted`, freed with the last reference.
-/// @note The executor calls everything but `ready` and `run_callbacks` under its lock.
+/// @note The executor calls everything but `ready` and `run_callback` under its lock.
 class job {
   public:
-    explicit job(const job_limits& limits) noexcept : limits_(limits), open_(limits.items) {}
+    explicit job(const job_limits& limits) : open_(limits.items) {
+        if (limits != one_call)
+            details().limits = limits;
+    }
     job(const job&) = delete;
     job& operator=(const job&) = delete;
     virtual ~job() = default;
 
-    [[nodiscard]] const job_limits& limits() const noexcept { return limits_; }
+    [[nodiscard]] const job_limits& limits() const noexcept {
+        return details_ == nullptr ? one_call : details_->limits;
+    }
     [[nodiscard]] const std::atomic<bool>& ready() const noexcept { return ready_; }
     [[nodiscard]] bool settled() const noexcept { return open_ == 0; }
 
@@ -78,10 +97,22 @@ class job {
         open_ = 0;
     }
 
-    /// Whether `run_callbacks` has anything to do.
-    [[nodiscard]] virtual bool has_callbacks() const noexcept { return false; }
-    /// Called once when all items are settled, by the pool's own thread, without its lock.
-    virtual void run_callbacks() noexcept {}
+    /// Called before the job is submitted.
+    void set_callback(std::function<void()> callback) { details().callback = std::move(callback); }
+    [[nodiscard]] bool has_callback() const noexcept {
+        return details_ != nullptr && details_->callback;
+    }
+    /// Called once when all items are settled, by the pool's own thread, without its lock. A
+    /// callback that throws harms nobody else: it is logged.
+    void run_callback() noexcept {
+        try {
+            std::exchange(details_->callback, nullptr)();
+        } catch (const std::exception& failure) {
+            log_failure(failure.what());
+        } catch (...) {
+            log_failure("an exception that is no std::exception");
+        }
+    }
     /// Called once when all items are settled: drops the arguments.
     virtual void release_inputs() noexcept {}
 
@@ -91,6 +122,11 @@ class job {
     }
 
   protected:
+    [[nodiscard]] job_details& details() {
+        if (details_ == nullptr)
+            details_ = std::make_unique<job_details>();
+        return *details_;
+    }
     void count_settled(std::uint64_t items) noexcept { open_ -= items; }
     virtual void fail(std::uint64_t index, const std::exception_ptr& error) = 0;
     virtual void fail_rest(const std::exception_ptr& error) = 0;
@@ -101,8 +137,17 @@ class job {
     template <class>
     friend class counted;
 
-    job_limits limits_;
+    static constexpr job_limits one_call{};
+
+    static void log_failure(const char* what) noexcept {
+        try {
+            get_logger().error(std::string("a callback of a pool failed: ") + what);
+        } catch (...) {  // no memory for the message: there is nobody left to tell
+        }
+    }
+
     std::uint64_t open_;
+    std::unique_ptr<job_details> details_;  // none for most jobs
     std::atomic<std::uint32_t> references_{0};
     std::atomic<bool> ready_{false};
 };
@@ -136,23 +181,20 @@ class remote_job : public job {
 
     /// Called when item `index` was lost with its worker. @returns whether it is to be run again
     [[nodiscard]] bool may_retry(std::uint64_t index) {
-        return !settled() && limits().retries != 0 && ++losses_[index] <= limits().retries;
+        return !settled() && limits().retries != 0 && ++details().losses[index] <= limits().retries;
     }
 
     /// Called when item `index` was returned by a worker that died before it began it, by all that
     /// is known. @returns false when that happens too often to be true
     [[nodiscard]] bool may_return(std::uint64_t index) {
         constexpr unsigned credible = 8;
-        return !settled() && ++losses_[index] <= limits().retries + credible;
+        return !settled() && ++details().losses[index] <= limits().retries + credible;
     }
 
   protected:
     /// Keeps results; those that cannot be decoded become their item's error.
     virtual void store(std::uint64_t first, std::uint64_t count,
                        std::span<const std::byte> bytes) = 0;
-
-  private:
-    std::map<std::uint64_t, unsigned> losses_;  // how often items were lost
 };
 
 /// A counted reference to a job.
@@ -178,12 +220,23 @@ class counted {
             delete job_;
     }
 
+    /// The reference itself as one to what the job is known to be.
+    template <class Derived>
+    [[nodiscard]] counted<Derived> as() && noexcept {
+        counted<Derived> same;
+        same.job_ = static_cast<Derived*>(std::exchange(job_, nullptr));
+        return same;
+    }
+
     [[nodiscard]] Job* get() const noexcept { return job_; }
     Job* operator->() const noexcept { return job_; }
     Job& operator*() const noexcept { return *job_; }
     [[nodiscard]] explicit operator bool() const noexcept { return job_ != nullptr; }
 
   private:
+    template <class>
+    friend class counted;
+
     [[nodiscard]] std::atomic<std::uint32_t>& count() const noexcept {
         return static_cast<job*>(job_)->references_;
     }

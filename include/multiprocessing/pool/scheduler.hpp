@@ -138,8 +138,8 @@ class scheduler {
         ended_ = true;
     }
 
-    /// The jobs that were settled since.
-    [[nodiscard]] std::vector<job_ref> take_done() noexcept { return std::exchange(done_, {}); }
+    /// Moves the jobs that were settled since to `taken`, which is empty.
+    void take_done(std::vector<job_ref>& taken) noexcept { std::swap(done_, taken); }
     [[nodiscard]] bool has_done() const noexcept { return !done_.empty(); }
 
     /// Whether some worker could take more than there is.
@@ -192,7 +192,7 @@ class scheduler {
     void take_inbox() noexcept {
         inbox_->take(submitted_);
         for (job_ref& work : submitted_) {
-            open_callbacks_ += work->has_callbacks() ? 1 : 0;
+            open_callbacks_ += work->has_callback() ? 1 : 0;
             if (work->settled()) {  // of no items
                 done_.push_back(std::move(work));
             } else if (broken_ || terminating_) {

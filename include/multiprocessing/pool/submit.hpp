@@ -127,42 +127,47 @@ template <class T>
     throw ValueError("multiprocessing: this call does not compile");
 }
 
-// ---- submitting. A backend has `workers()`, `runs_on()` (shared_ptr<executor>), and the job
-// templates `apply_job<Call>`, `map_job<Call, Items, Spread>`, `chunk_job<Call>`.
+// ---- submitting. A backend has `workers()`, `running()` (the executor), `runs_on()` (a shared_ptr
+// to it), and the job templates `apply_job<Call>`, `map_job<Call, Items, Spread>`,
+// `chunk_job<Call>`.
+
+/// Takes `made` over. @returns its handle
+template <class Backend, class Job, class OnResult, class OnError>
+auto submit_job(Backend& backend, Job* made, OnResult& on_result, OnError& on_error) {
+    counted<job> owned(made);
+    set_callbacks(*made, made->cell(), on_result, on_error);
+    auto handle = make_async_result(owned, made->cell());
+    backend.running().submit({&owned, 1});
+    return handle;
+}
 
 template <class Backend, class Call>
 auto submit_apply(Backend& backend, Call call, tuple_of<typename Call::callable> values,
                   const std::optional<Timeout>& timeout, Count retries,
-                  typename callback_of<result_of<typename Call::callable>>::type on_result = {},
-                  std::function<void(std::exception_ptr)> on_error = {}) {
+                  typename callback_of<result_of<typename Call::callable>>::type&& on_result = {},
+                  std::function<void(std::exception_ptr)>&& on_error = {}) {
     using job_type = typename Backend::template apply_job<Call>;
     job_limits limits;
     set_limits(limits, timeout, retries);
-    auto* const made = new job_type(std::move(call), std::move(values), limits, backend.runs_on());
-    const counted<job> owned(made);
-    made->cell().set_callbacks(std::move(on_result), std::move(on_error));
-    auto handle = make_async_result(owned, made->cell());
-    backend.runs_on()->submit({&owned, 1});
-    return handle;
+    return submit_job(backend,
+                      new job_type(std::move(call), std::move(values), limits, backend.runs_on()),
+                      on_result, on_error);
 }
 
 template <bool Spread, class Backend, class Call, class Items>
 auto submit_map(
     Backend& backend, Call call, Items items, const std::optional<Count>& chunksize,
     const std::optional<Timeout>& timeout, Count retries,
-    typename callback_of<list_of<result_of<typename Call::callable>>>::type on_result = {},
-    std::function<void(std::exception_ptr)> on_error = {}) {
+    typename callback_of<list_of<result_of<typename Call::callable>>>::type&& on_result = {},
+    std::function<void(std::exception_ptr)>&& on_error = {}) {
     using job_type = typename Backend::template map_job<Call, Items, Spread>;
     job_limits limits;
     limits.items = items.size();
     limits.chunk = chunk_for(chunksize, limits.items, backend.workers());
     set_limits(limits, timeout, retries);
-    auto* const made = new job_type(std::move(call), std::move(items), limits, backend.runs_on());
-    const counted<job> owned(made);
-    made->cell().set_callbacks(std::move(on_result), std::move(on_error));
-    auto handle = make_async_result(owned, made->cell());
-    backend.runs_on()->submit({&owned, 1});
-    return handle;
+    return submit_job(backend,
+                      new job_type(std::move(call), std::move(items), limits, backend.runs_on()),
+                      on_result, on_error);
 }
 
 /// Waits for a map whose input stays with the caller: if the wait is broken off, so is the map.

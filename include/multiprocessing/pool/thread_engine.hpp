@@ -74,11 +74,11 @@ class thread_engine final : public executor {
 
     [[nodiscard]] std::size_t workers() const noexcept { return running_.size(); }
 
-    void submit(std::span<const counted<job>> work) override {
+    void submit(std::span<counted<job>> work) override {
         const std::scoped_lock lock(lock_);
         check_running_locked();
-        for (const counted<job>& one : work) {
-            const counted<local_job> owned(static_cast<local_job*>(one.get()));
+        for (counted<job>& one : work) {
+            const auto owned = std::move(one).as<local_job>();
             const job_limits& limits = owned->limits();
             if (owned->settled())
                 finish(owned);  // of no items
@@ -263,7 +263,7 @@ class thread_engine final : public executor {
 
     void finish(const counted<local_job>& owner) {
         owner->release_inputs();
-        if (owner->has_callbacks()) {
+        if (owner->has_callback()) {
             calling_back_.push_back(owner);
             service_.notify_one();
         } else {
@@ -313,7 +313,7 @@ class thread_engine final : public executor {
             const auto finished = std::move(calling_back_.front());
             calling_back_.pop_front();
             lock.unlock();
-            finished->run_callbacks();
+            finished->run_callback();
             lock.lock();
             finished->set_ready();
         }

@@ -68,8 +68,6 @@ class local_call_job : public local_job {
         cell_.runs_on = std::move(runs_on);
     }
     [[nodiscard]] result_cell<Value>& cell() noexcept { return cell_; }
-    [[nodiscard]] bool has_callbacks() const noexcept override { return cell_.calls != nullptr; }
-    void run_callbacks() noexcept override { cell_.run_callbacks(); }
 
   protected:
     void fail_rest(const std::exception_ptr& error) override { cell_.error = error; }
