@@ -2,6 +2,9 @@
 // What a process owns that it could leave behind: children, descriptors, threads, shared memory.
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -9,6 +12,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "support/process.hpp"
@@ -25,15 +29,32 @@ inline std::set<std::string> shared_memory_names() {
     return found;
 }
 
+/// Whether a descriptor is this process's connection to its family's tracker, which it keeps.
+inline bool is_tracker_connection(int fd) {
+    sockaddr_un peer{};
+    socklen_t size = sizeof peer;
+    const std::string_view name = "multiprocessing-";
+    return ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+           peer.sun_family == AF_UNIX && peer.sun_path[0] == '\0' &&
+           std::string_view(peer.sun_path + 1, sizeof peer.sun_path - 1).starts_with(name);
+}
+
 struct holdings {
     std::set<pid_t> children;
     std::map<int, std::string> descriptors;
     std::size_t threads = 0;
     std::set<std::string> shared_memory;
+    std::size_t heap_segments = 0;  ///< from which small shared objects are cut: one is kept
 
     static holdings now() {
-        return {test_support::children(), test_support::descriptors(), count_threads(),
-                shared_memory_names()};
+        holdings found{test_support::children(), test_support::descriptors(), count_threads(),
+                       shared_memory_names()};
+        std::erase_if(found.descriptors, [&](const auto& entry) {
+            const bool heap = entry.second.find("memfd:multiprocessing-heap") != entry.second.npos;
+            found.heap_segments += heap ? 1 : 0;
+            return heap || is_tracker_connection(entry.first);
+        });
+        return found;
     }
 };
 
@@ -54,6 +75,8 @@ inline std::string difference(const holdings& before, const holdings& after) {
             lines +=
                 "  closed a descriptor of others, " + std::to_string(fd) + ": " + target + "\n";
     }
+    if (after.heap_segments > std::max<std::size_t>(before.heap_segments, 1))
+        lines += "  " + std::to_string(after.heap_segments) + " segments of small objects\n";
     if (after.threads > before.threads)
         lines += "  " + std::to_string(after.threads - before.threads) + " thread(s)\n";
     for (const auto& name : after.shared_memory) {

@@ -100,10 +100,14 @@ class event {
     descriptor fd_;
 };
 
-/// Waits until `fd` is readable or hung up, at most `limit`. A signal ends the wait early.
-/// @returns true when there is something to read
-inline bool poll_readable(int fd, std::chrono::nanoseconds limit) {
-    pollfd entry{fd, POLLIN, 0};
+/// Whether the number is that of an open descriptor.
+inline bool is_open(int fd) noexcept {
+    return ::fcntl(fd, F_GETFD) >= 0;
+}
+
+namespace detail {
+inline bool poll_for(int fd, short what, std::chrono::nanoseconds limit) {
+    pollfd entry{fd, what, 0};
     const timespec time{static_cast<time_t>(limit.count() / 1'000'000'000),
                         static_cast<long>(limit.count() % 1'000'000'000)};
     const int ready =
@@ -111,6 +115,17 @@ inline bool poll_readable(int fd, std::chrono::nanoseconds limit) {
     if (ready < 0 && errno != EINTR)
         throw_system_error("ppoll");
     return ready > 0;
+}
+}  // namespace detail
+
+/// Waits until `fd` is readable or hung up, at most `limit`. A signal ends the wait early.
+/// @returns true when there is something to read
+inline bool poll_readable(int fd, std::chrono::nanoseconds limit) {
+    return detail::poll_for(fd, POLLIN, limit);
+}
+/// The same for room to write.
+inline bool poll_writable(int fd, std::chrono::nanoseconds limit) {
+    return detail::poll_for(fd, POLLOUT, limit);
 }
 
 }  // namespace os

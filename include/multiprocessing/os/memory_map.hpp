@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <fstream>
 #include <limits>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -82,6 +83,13 @@ inline std::size_t length(int fd) {
     struct ::stat status = {};
     check(::fstat(fd, &status), "fstat(memfd)");
     return static_cast<std::size_t>(status.st_size);
+}
+
+/// Reads a part of a file without moving its position. @returns false when it is not there in full
+inline bool read_at(int fd, std::size_t offset, std::span<std::byte> bytes) noexcept {
+    const auto got =
+        retry([&] { return ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+    return got >= 0 && static_cast<std::size_t>(got) == bytes.size();
 }
 
 /// Gives the pages of the range back to the system; the range reads as zero afterwards.

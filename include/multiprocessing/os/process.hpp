@@ -20,6 +20,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -180,20 +181,46 @@ inline void die_with_parent_thread() noexcept {
 }
 
 namespace detail {
-/// The parent of a process as /proc/PID/stat tells it; 0 when it is gone.
-inline pid_t parent_of(int proc, const char* pid) noexcept {
+/// What stands in /proc/PID/stat behind the name, which may hold anything; empty when it is gone.
+inline std::string stat_of(int proc, const char* pid) {
     const std::string path = std::string(pid) + "/stat";
     const descriptor file(::openat(proc, path.c_str(), O_RDONLY | O_CLOEXEC));
-    char text[512];
-    const auto size = file ? ::read(file.get(), text, sizeof text - 1) : -1;
-    if (size <= 0)
-        return 0;
-    text[size] = 0;
+    char text[1024];
+    const auto size = file ? ::read(file.get(), text, sizeof text) : -1;
+    const std::string_view line(text, size > 0 ? static_cast<std::size_t>(size) : 0);
+    const auto name_end = line.rfind(')');
+    return name_end == line.npos ? std::string() : std::string(line.substr(name_end + 1));
+}
+/// The parent of a process; 0 when it is gone.
+inline pid_t parent_of(int proc, const char* pid) {
     int parent = 0;
-    const char* const name_end = std::strrchr(text, ')');  // the name may hold anything
-    return name_end != nullptr && std::sscanf(name_end, ") %*c %d", &parent) == 1 ? parent : 0;
+    return std::sscanf(stat_of(proc, pid).c_str(), " %*c %d", &parent) == 1 ? parent : 0;
 }
 }  // namespace detail
+
+/// When a process began, in ticks since the machine's start: tells it from a later one with its
+/// pid. @returns 0 when it is gone, or /proc is missing
+inline unsigned long long process_start_time(pid_t pid) {
+    const descriptor proc(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    unsigned long long ticks = 0;
+    const std::string fields = detail::stat_of(proc.get(), std::to_string(pid).c_str());
+    // state, 18 numbers, start time: proc(5)
+    return std::sscanf(fields.c_str(),
+                       " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+                       "%*d %llu",
+                       &ticks) == 1
+               ? ticks
+               : 0;
+}
+
+/// Whether the process shows this name in ps.
+inline bool is_named(pid_t pid, std::string_view name) {
+    const descriptor file(
+        ::open(("/proc/" + std::to_string(pid) + "/comm").c_str(), O_RDONLY | O_CLOEXEC));
+    char text[32];
+    const auto size = file ? ::read(file.get(), text, sizeof text) : -1;
+    return size > 0 && std::string_view(text, static_cast<std::size_t>(size - 1)) == name;
+}
 
 /// The children of a single-threaded process; none when /proc is missing.
 /// @note Where the kernel lacks CONFIG_PROC_CHILDREN this reads all of /proc, some microseconds for
@@ -280,6 +307,25 @@ inline bool detach_standard_input() noexcept {
     const bool done = ::dup2(fd, STDIN_FILENO) >= 0;
     ::close(fd);
     return done;
+}
+
+/// Makes all three standard streams /dev/null.
+inline void detach_standard_streams() noexcept {
+    const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int stream = STDIN_FILENO; fd >= 0 && stream <= STDERR_FILENO; ++stream)
+        ::dup2(fd, stream);
+    if (fd > STDERR_FILENO)
+        ::close(fd);
+}
+
+/// Leaves the session, the process group and the terminal of the parent. Not for a group leader.
+inline void leave_session() noexcept {
+    ::setsid();
+}
+
+/// Waits until a child has ended and reaps it. Nothing when somebody else has.
+inline void wait_for_child(pid_t pid) noexcept {
+    detail::wait_for(P_PID, static_cast<id_t>(pid), 0);
 }
 
 /// Writes to standard error past all buffers, as a child that is about to end must.

@@ -5,8 +5,11 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <span>
+#include <vector>
 
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/socket.hpp>
@@ -49,6 +52,19 @@ class wait_set {
     void add(int member) { control(EPOLL_CTL_ADD, member, false); }
     /// Waits for room to write, too, or no more.
     void set_writable(int member, bool writable) { control(EPOLL_CTL_MOD, member, writable); }
+
+    /// Waits until a member is ready, at most `limit` (negative: for ever), and lists those that
+    /// are. A signal ends the wait early.
+    void wait(std::vector<int>& ready, std::chrono::milliseconds limit) const {
+        std::array<epoll_event, 64> events;
+        const int count = ::epoll_wait(fd_.get(), events.data(), static_cast<int>(events.size()),
+                                       limit.count() < 0 ? -1 : static_cast<int>(limit.count()));
+        if (count < 0 && errno != EINTR)
+            throw_system_error("epoll_wait");
+        ready.clear();
+        for (int i = 0; i < count; ++i)
+            ready.push_back(events[static_cast<std::size_t>(i)].data.fd);
+    }
 
   private:
     void control(int operation, int member, bool writable) {

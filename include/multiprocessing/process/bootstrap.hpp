@@ -14,6 +14,7 @@
 
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/os/execute.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/process.hpp>
@@ -141,6 +142,7 @@ inline executed_program execute_program(boot_mode mode, StartMethod method,
     boot.method = method;
     boot.parent = os::process_id();
     boot.hosts_processes = hosts_processes ? 1 : 0;
+    boot.family = this_family();
     const std::string& parent_name = this_process().name;
     const std::string thread_name = os::get_thread_name();
     boot.parent_name_size = static_cast<std::uint32_t>(parent_name.size());

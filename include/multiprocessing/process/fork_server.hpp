@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/os/signal.hpp>
 #include <multiprocessing/os/socket.hpp>
@@ -147,6 +148,7 @@ class fork_server {
   private:
     void fork(os::descriptor self, void* inherited, bool hosts_processes) {
         auto [ours, theirs] = os::packet_pair();
+        this_family();  // founded here, else by each child for itself
         warn_about_threads();
         flush_standard_streams();
         const os::blocked_signals blocked;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/os/signal.hpp>
 #include <multiprocessing/os/socket.hpp>
@@ -240,19 +241,25 @@ class fork_server_main {
     /// live worker stays. Their own orphans, which show when they have died, bring us back.
     /// @note A search can cost some microseconds for each process of the machine, so searches take
     ///     at most a twentieth of the time.
-    void kill_orphans() {
+    /// @returns whether there were any
+    bool kill_orphans() {
         const auto begin = clock::now();
+        bool any = false;
         for (const pid_t pid : os::list_children()) {
             const pid_t group = os::group_of(pid);
             const bool kept = std::any_of(children_.begin(), children_.end(), [&](const child& c) {
                 return c.pid == pid || (c.has_group() && c.pid == group);
             });
-            if (!kept)
-                os::signal_pid(pid, SIGKILL);
+            // a tracker that a worker started serves the whole family
+            if (kept || os::is_named(pid, tracker_name))
+                continue;
+            os::signal_pid(pid, SIGKILL);
+            any = true;
         }
         const auto now = clock::now();
         next_search_ = now + 20 * (now - begin);
         orphans_wanted_ = false;
+        return any;
     }
 
     /// The parent is gone or wants no more: everything ends, also what is stopped.
@@ -271,10 +278,8 @@ class fork_server_main {
                     os::signal_group(ended->pid, SIGKILL);  // none, unless it led one
                 os::reap(ended->pid);
             }
-            if (children_.empty() && (setup_.hosts_processes || !os::has_children()))
+            if (children_.empty() && (setup_.hosts_processes || !kill_orphans()))
                 break;
-            if (children_.empty())
-                kill_orphans();
             std::array<os::watched, 1> entries{{{signals_.fd(), false, false}}};
             os::wait_any(std::span(entries), std::chrono::milliseconds(5));
             while (signals_.next() != 0) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/memory_map.hpp>
 #include <multiprocessing/os/socket.hpp>
@@ -62,6 +63,7 @@ struct wire_boot {
     std::uint32_t parent_name_size = 0;
     std::uint32_t thread_name_size = 0;
     std::uint32_t hosts_processes = 0;
+    family_id family{};
     sigset_t mask{};
 };
 
@@ -98,7 +100,7 @@ struct wire_event {
 };
 
 static_assert(std::is_trivially_copyable_v<wire_hello> && sizeof(wire_hello) == 16);
-static_assert(std::is_trivially_copyable_v<wire_boot> && sizeof(wire_boot) == 168);
+static_assert(std::is_trivially_copyable_v<wire_boot> && sizeof(wire_boot) == 192);
 static_assert(std::is_trivially_copyable_v<wire_request> && sizeof(wire_request) == 56);
 static_assert(std::is_trivially_copyable_v<wire_event> && sizeof(wire_event) == 24);
 

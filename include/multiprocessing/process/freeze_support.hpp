@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/os/signal.hpp>
 #include <multiprocessing/os/socket.hpp>
@@ -76,6 +77,7 @@ inline std::size_t await_packet(int socket, int parent, std::span<std::byte> buf
     const auto boot = cursor.read_value<wire_boot>();
     if (boot.magic != wire_magic || boot.digest != program_fingerprint())
         os::end_process(1);  // the parent says why
+    this_family() = boot.family;
     setup.parent.pid = boot.parent;
     setup.parent.name = take_string(cursor, boot.parent_name_size);
     setup.thread_name = take_string(cursor, boot.thread_name_size);

@@ -11,6 +11,7 @@
 
 #include <multiprocessing/core/bytes.hpp>
 #include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/os/signal.hpp>
 #include <multiprocessing/process/bootstrap.hpp>
@@ -46,6 +47,7 @@ std::shared_ptr<process_state> launch_forked(const process_plan& plan, Body&& bo
         line = children.life();
         life = os::duplicate(line->reader.get());
     }
+    this_family();  // founded here, else by the child for itself
     const pid_t self = os::process_id();
     os::descriptor parent = os::open_process(self);
     const std::string parent_name = this_process().name;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSL-1.0
+// A handle to a block of shared memory: what every lock, value and queue of the library holds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/memory/shared_heap.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+/// A block as it travels: which family's tracker knows the segment, and where in it.
+struct block_name {
+    std::uint64_t family = 0;
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t size = 0;
+};
+static_assert(std::is_trivially_copyable_v<block_name> && sizeof(block_name) == 40);
+
+/// Names a block of shared memory. Copies name the same block; a forked child inherits it; sent to
+/// another process, the handle names the block there. The memory lives while any process has a
+/// handle, or one is on its way.
+/// @note A block in a segment of its own holds two descriptors' worth of kernel memory and one
+/// descriptor; small ones share.
+class shared_block {
+  public:
+    using multiprocessing_handle = void;
+
+    /// The alignment of every block.
+    static constexpr std::size_t alignment = shared_heap::grain;
+
+    /// Names nothing.
+    shared_block() noexcept = default;
+
+    /// A block of zeros whose pages exist, so that touching it never fails.
+    /// @throws std::system_error (ENOSPC, ENOMEM, EMFILE)
+    [[nodiscard]] static shared_block allocate(std::size_t size) {
+        return shared_block(shared_heap::instance().allocate(size));
+    }
+    /// A range of addresses with a memory file behind it, of which pages exist from file_begin() on
+    /// as the owner allocates them: os::allocate(fd(), file_begin() + offset, size).
+    [[nodiscard]] static shared_block reserve(std::size_t size) {
+        return shared_block(shared_heap::instance().alone(size, false));
+    }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return held_ != nullptr; }
+    [[nodiscard]] std::byte* data() const noexcept { return data_; }
+    [[nodiscard]] std::size_t size() const noexcept { return held_ ? held_->size() : 0; }
+    /// @pre a T was made there, by this process or another one
+    template <class T>
+    [[nodiscard]] T* as() const noexcept {
+        static_assert(alignof(T) <= alignment && std::is_trivially_destructible_v<T>);
+        return reinterpret_cast<T*>(data_);
+    }
+
+    /// The memory file, and where the block begins in it.
+    [[nodiscard]] int fd() const noexcept { return held_->home().fd(); }
+    [[nodiscard]] std::size_t file_begin() const noexcept { return held_->offset(); }
+
+    /// @param busy asked when the last handle of this process goes: true keeps the memory mapped
+    /// for good, as a mutex that this process still holds needs it
+    void keep_while(bool (*busy)(const std::byte*) noexcept) const noexcept {
+        held_->keep_while(busy);
+    }
+
+    friend bool operator==(const shared_block& a, const shared_block& b) noexcept {
+        return a.data_ == b.data_;
+    }
+
+    /// @throws PicklingError for a handle that names nothing; ProcessError when the family's
+    /// tracker cannot be started
+    /// @throws UnpicklingError when the memory exists no more
+    template <class Archive>
+    void serialize(Archive& archive, unsigned /*version*/) {
+        block_name name;
+        if constexpr (Archive::is_saving::value) {
+            name = depart();
+            archive& name;
+        } else {
+            archive& name;
+            arrive(name);
+        }
+    }
+
+  private:
+    explicit shared_block(std::shared_ptr<held_block> held) noexcept
+        : held_(std::move(held)), data_(held_->data()) {}
+
+    [[nodiscard]] block_name depart() const {
+        if (!held_)
+            throw PicklingError("pickling: a handle that names no shared object");
+        held_->depart();
+        const tracker_id& id = held_->home().id();
+        return {this_family().number, id.words[0], id.words[1], held_->offset(), held_->size()};
+    }
+
+    void arrive(const block_name& name) {
+        family_id family;
+        family.number = name.family;
+        auto home = segment_table::instance().find(family, {{name.first, name.second}});
+        if (name.offset < segment::first_block || name.offset % alignment != 0 ||
+            name.size > home->size() || name.offset > home->size() - name.size)
+            throw UnpicklingError("unpickling: a handle names memory outside its segment");
+        home->arrive();
+        *this = shared_block(std::make_shared<held_block>(std::move(home), name.offset, name.size));
+    }
+
+    std::shared_ptr<held_block> held_;
+    std::byte* data_ = nullptr;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace multiprocessing

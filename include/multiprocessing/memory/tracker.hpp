@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: BSL-1.0
+// This process's side of the tracker: it starts one when the family has none.
+//
+// The tracker is this program, executed anew; it takes over before main begins. Its socket has a
+// name that follows from the family's, so that all who look for it find the same one, and whoever
+// binds that name first is the one who starts it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/memory/family.hpp>
+#include <multiprocessing/memory/tracker_main.hpp>
+#include <multiprocessing/memory/tracker_protocol.hpp>
+#include <multiprocessing/os/abstract_socket.hpp>
+#include <multiprocessing/os/execute.hpp>
+#include <multiprocessing/os/image.hpp>
+#include <multiprocessing/os/process.hpp>
+#include <multiprocessing/os/random.hpp>
+#include <multiprocessing/os/signal.hpp>
+#include <multiprocessing/os/socket.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+
+inline constexpr const char* tracker_variable = "MULTIPROCESSING_TRACKER";
+inline constexpr int tracker_listener = 3;
+inline constexpr int tracker_root = 4;
+
+/// Becomes the tracker in a program that was executed as one. The process that executed it waits
+/// for the first process only: the tracker is nobody's child.
+inline bool become_tracker_if_executed_as_one() noexcept {
+    try {
+        if (os::take_variable(tracker_variable) != "1" || !os::is_listening(tracker_listener))
+            return false;
+        if (os::fork_process() != 0)
+            os::end_process(0);
+        const bool root_lives = os::is_open(tracker_root);
+        tracker_main::run(os::descriptor(tracker_listener),
+                          os::descriptor(root_lives ? tracker_root : -1));
+    } catch (...) {
+        os::end_process(1);
+    }
+}
+
+/// Runs before the constructors of the program's own static objects, which a tracker has no use
+/// for.
+struct tracker_entry {
+    bool passed = become_tracker_if_executed_as_one();
+};
+[[gnu::init_priority(101)]] inline tracker_entry tracker_entry_point;
+
+/// A connection to the tracker of one family. All members may be called by any thread.
+class tracker_client {
+  public:
+    explicit tracker_client(const family_id& family) : family_(family) {}
+
+    /// Tells the tracker that this process holds a segment.
+    /// @returns the connection that says so: after another number it must be told again
+    std::uint64_t hold(const tracker_id& id, int fd) {
+        const std::scoped_lock lock(mutex_);
+        tell({.call = tracker_call::hold, .id = id}, fd);
+        return connection_;
+    }
+    /// The number of the present connection; 0 when there is none.
+    [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
+
+    void release(const tracker_id& id) noexcept {
+        try {
+            const std::scoped_lock lock(mutex_);
+            if (socket_)
+                send({.call = tracker_call::release, .id = id}, -1);
+        } catch (...) {
+            // the tracker is gone, and what it held with it
+        }
+    }
+    struct attached {
+        os::descriptor fd;         ///< empty when the tracker does not have it
+        std::uint64_t connection;  ///< the one that holds it
+    };
+    /// The descriptor of a segment, which this process then holds once more.
+    [[nodiscard]] attached attach(const tracker_id& id) {
+        const std::scoped_lock lock(mutex_);
+        os::descriptor fd = ask({.call = tracker_call::attach, .id = id});
+        return {std::move(fd), connection_};
+    }
+
+    void deposit(const tracker_id& id, int fd) {
+        const std::scoped_lock lock(mutex_);
+        tell({.call = tracker_call::deposit, .id = id}, fd);
+    }
+    /// @returns the descriptor, or an empty one when the tracker does not have it
+    [[nodiscard]] os::descriptor withdraw(const tracker_id& id) {
+        const std::scoped_lock lock(mutex_);
+        return ask({.call = tracker_call::withdraw, .id = id});
+    }
+
+    /// Has the tracker remove a name when the family has ended; it knows when this returns.
+    void record(const std::string& path, os::file_identity file, name_kind kind) {
+        tracker_request request{.call = tracker_call::record, .kind = kind, .file = file};
+        if (path.size() >= request.path.size())
+            throw ValueError("the name of shared memory is longer than 240 characters");
+        request.set_path(path);
+        const std::scoped_lock lock(mutex_);
+        names_[path] = {file, kind};
+        for (int attempt = 0;; ++attempt) {
+            connect(true);
+            if (send(request, -1) && receive())
+                return;
+            lose(attempt);
+        }
+    }
+    void forget(const std::string& path) noexcept {
+        try {
+            const std::scoped_lock lock(mutex_);
+            names_.erase(path);
+            tracker_request request{.call = tracker_call::forget};
+            request.set_path(path);
+            if (socket_)
+                send(request, -1);
+        } catch (...) {
+            // the tracker is gone, and what it knew with it
+        }
+    }
+
+    // Taken across fork. A forked child has a connection of its own, once it needs one: its
+    // parent's must end with the parent.
+    void before_fork() { mutex_.lock(); }
+    void after_fork_in_parent() { mutex_.unlock(); }
+    void after_fork_in_child() {
+        disconnect();
+        names_.clear();
+        mutex_.unlock();
+    }
+
+  private:
+    struct name {
+        os::file_identity file;
+        name_kind kind;
+    };
+
+    /// Sends what needs no answer, to a tracker that is started if need be.
+    void tell(const tracker_request& request, int fd) {
+        for (int attempt = 0;; ++attempt) {
+            connect(true);
+            if (send(request, fd))
+                return;
+            lose(attempt);
+        }
+    }
+
+    /// Asks for a descriptor. A tracker that does not run has none.
+    os::descriptor ask(const tracker_request& request) {
+        for (int attempt = 0;; ++attempt) {
+            if (!connect(false))
+                return {};
+            if (send(request, -1))
+                if (auto answer = receive())
+                    return std::move(*answer);
+            lose(attempt);
+        }
+    }
+
+    /// @param start starts a tracker when there is none
+    bool connect(bool start) {
+        const Deadline deadline(patience);
+        while (!socket_) {
+            auto socket = os::connect_abstract(family_.socket_name());
+            if (!socket && !start)
+                return false;
+            if (!socket)
+                socket = start_tracker();
+            if (socket && !os::peer_is_same_user(socket->get()))
+                throw ProcessError("the tracker's name belongs to another user's process");
+            if (socket) {
+                socket_ = std::move(*socket);
+                ++last_connection_;
+                connection_ = last_connection_;
+                for (const auto& [path, what] : names_) {
+                    tracker_request request{
+                        .call = tracker_call::record, .kind = what.kind, .file = what.file};
+                    request.set_path(path);
+                    if (!send(request, -1) || !receive()) {
+                        disconnect();
+                        break;
+                    }
+                }
+            }
+            if (!socket_ && deadline.expired())
+                throw ProcessError("the tracker process cannot be started");
+        }
+        return true;
+    }
+
+    /// @returns a connection to the new tracker; nothing when another process started one
+    std::optional<os::descriptor> start_tracker() {
+        if (!library_is_in_the_program())
+            throw ProcessError(
+                "handles cannot be sent from a shared object: the tracker process "
+                "is the main program, which must include this library");
+        const auto listener = os::listen_abstract(family_.socket_name());
+        if (!listener)
+            return std::nullopt;
+        // before the tracker looks: with the family's first process dead it serves only clients
+        auto socket = os::connect_abstract(family_.socket_name());
+        const os::descriptor root = family_.open_root();
+        const std::array<int, 2> descriptors{listener->get(), root.get()};
+        pid_t pid = -1;
+        {
+            const os::blocked_signals blocked;
+            pid = os::execute("/proc/self/exe", std::string(tracker_variable) + "=1",
+                              std::span<const int>(descriptors).first(root ? 2u : 1u),
+                              os::asynchronous_signals());
+        }
+        os::wait_for_child(pid);
+        return socket;
+    }
+
+    /// The program could be anything where this is code of a plugin: executed anew it would not
+    /// become a tracker but run.
+    static bool library_is_in_the_program() {
+        const auto place =
+            os::place_of(reinterpret_cast<std::uintptr_t>(&become_tracker_if_executed_as_one));
+        return place && place->image == 0;
+    }
+
+    /// @returns false when the tracker is gone
+    bool send(const tracker_request& request, int fd) {
+        const std::array<std::span<const std::byte>, 1> parts{
+            std::as_bytes(std::span(&request, 1))};
+        const std::array<int, 1> descriptors{fd};
+        const Deadline deadline(patience);
+        for (;;) {
+            const auto sent = os::send_packet(socket_.get(), parts,
+                                              std::span(descriptors).first(fd >= 0 ? 1u : 0u));
+            if (sent != os::send_result::would_block)
+                return sent == os::send_result::sent;
+            if (deadline.expired())
+                throw ProcessError("the tracker process does not read: it is stopped");
+            os::poll_writable(socket_.get(), std::chrono::milliseconds(1));
+        }
+    }
+
+    /// @returns nothing when the tracker is gone; an empty answer when it has not what was asked
+    /// for
+    std::optional<os::descriptor> receive() {
+        const Deadline deadline(patience);
+        for (;;) {
+            tracker_answer answer;
+            std::vector<os::descriptor> descriptors;
+            const auto size = os::receive_packet(
+                socket_.get(), std::as_writable_bytes(std::span(&answer, 1)), descriptors);
+            if (size && *size != sizeof answer)
+                return std::nullopt;
+            if (size)
+                return descriptors.empty()
+                           ? os::descriptor()
+                           : os::above_standard_streams(std::move(descriptors.front()));
+            if (deadline.expired())
+                throw ProcessError("the tracker process does not answer: it is stopped");
+            os::poll_readable(socket_.get(), wait_slice);
+        }
+    }
+
+    /// After a call that the tracker did not live to see: the next attempt finds another one.
+    void lose(int attempt) {
+        disconnect();
+        if (attempt >= 3)
+            throw ProcessError("the tracker process died again and again");
+    }
+    void disconnect() noexcept {
+        socket_.reset();
+        connection_ = 0;
+    }
+
+    static constexpr std::chrono::seconds patience{10};
+
+    family_id family_;
+    std::mutex mutex_;
+    os::descriptor socket_;
+    std::atomic<std::uint64_t> connection_{0};
+    std::uint64_t last_connection_ = 0;
+    std::map<std::string, name> names_;
+};
+
+/// The trackers that this process has to do with: its own family's, and those of handles that came
+/// from other families.
+class trackers {
+  public:
+    static tracker_client& own() { return of(this_family()); }
+
+    /// @param family of which only the number counts, unless the tracker is to be started
+    static tracker_client& of(const family_id& family) {
+        trackers& all = instance();
+        const std::scoped_lock lock(all.mutex_);
+        return all.clients_.try_emplace(family.number, family).first->second;
+    }
+
+  private:
+    trackers() {
+        os::at_fork(
+            [] {
+                instance().mutex_.lock();
+                for (auto& [number, client] : instance().clients_)
+                    client.before_fork();
+            },
+            [] {
+                for (auto& [number, client] : instance().clients_)
+                    client.after_fork_in_parent();
+                instance().mutex_.unlock();
+            },
+            [] {
+                for (auto& [number, client] : instance().clients_)
+                    client.after_fork_in_child();
+                instance().mutex_.unlock();
+            });
+    }
+    static trackers& instance() {
+        static auto& object = *new trackers;  // exit handlers still use it
+        return object;
+    }
+
+    std::mutex mutex_;
+    std::map<std::uint64_t, tracker_client> clients_;
+};
+
+/// A descriptor on its way to another process, as it travels.
+struct descriptor_ticket {
+    std::uint64_t family = 0;
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+};
+static_assert(std::is_trivially_copyable_v<descriptor_ticket> && sizeof(descriptor_ticket) == 24);
+
+inline tracker_id random_tracker_id() {
+    tracker_id id;
+    os::fill_random(&id, sizeof id);
+    return id;
+}
+
+/// Gives a copy of a descriptor into the tracker's keeping, until whoever is told the ticket takes
+/// it out or the family ends.
+/// @throws ProcessError when no tracker can be had; std::system_error
+inline descriptor_ticket deposit_descriptor(int fd) {
+    const tracker_id id = random_tracker_id();
+    trackers::own().deposit(id, fd);
+    return {this_family().number, id.words[0], id.words[1]};
+}
+
+/// Takes out what was deposited.
+/// @throws UnpicklingError when it is not there: somebody has taken it out, or the family has ended
+inline os::descriptor withdraw_descriptor(const descriptor_ticket& ticket) {
+    family_id family;
+    family.number = ticket.family;
+    os::descriptor fd = trackers::of(family).withdraw({{ticket.first, ticket.second}});
+    if (!fd)
+        throw UnpicklingError(
+            "unpickling: the descriptor was taken out already, or its family of "
+            "processes has ended");
+    return fd;
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace multiprocessing
