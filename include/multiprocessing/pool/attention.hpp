@@ -54,12 +54,12 @@ class attention {
 
     // ---- the waiter: one thread that attends and may sleep
 
-    /// Sleeps until a worker answers or `ring_waiter` is called, at most `limit`. Between the two
-    /// calls other threads may ring. @returns whether it was rung
+    /// To be called before `waiter_sleeps`: from here on workers and other threads ring.
     void waiter_falls_asleep() noexcept {
         control().waiter_asleep.store(1, std::memory_order_relaxed);
         std::atomic_thread_fence(std::memory_order_seq_cst);
     }
+    /// Sleeps until it is rung, at most `limit`. @returns whether it was rung
     [[nodiscard]] bool waiter_sleeps(std::chrono::nanoseconds limit) {
         const bool rung = os::poll_readable(waiter_bell_.fd(), limit);
         if (rung)

@@ -89,9 +89,9 @@ class dispatcher {
         return cost != cost_table::unknown && cost < prefetch_limit;
     }
 
+    enum class outcome { sent, blocked, nothing };
     /// Packs and sends one message of pending work.
     /// @param rejected gets the jobs that an item which cannot be written has settled
-    enum class outcome { sent, blocked, nothing };
     /// @returns blocked when the worker is inside its queue, nothing when no work is left or there
     /// is no memory for it at the moment
     outcome send_next(worker_slot& worker, std::size_t workers, std::vector<job_ref>& rejected) {

@@ -2,8 +2,7 @@
 // What the parent knows of one worker: its channel, the messages it was sent, and why it must die.
 #pragma once
 
-#include <sys/types.h>
-
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <multiprocessing/os/process_id.hpp>
 #include <multiprocessing/pool/job.hpp>
 #include <multiprocessing/transport/worker_link.hpp>
 
