@@ -5,9 +5,12 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing {
 inline namespace v0 {
@@ -29,6 +32,18 @@ class TimeoutError : public ProcessError {
 class BufferTooShort : public ProcessError {
   public:
     using ProcessError::ProcessError;
+    /// @param message what did not fit
+    BufferTooShort(const std::string& what, std::vector<std::byte> message)
+        : ProcessError(what),
+          message_(std::make_shared<const std::vector<std::byte>>(std::move(message))) {}
+
+    /// The whole message; null where the exception came from another process.
+    [[nodiscard]] std::shared_ptr<const std::vector<std::byte>> message() const noexcept {
+        return message_;
+    }
+
+  private:
+    std::shared_ptr<const std::vector<std::byte>> message_;
 };
 
 /// The other end did not prove that it knows the key. @par Python

@@ -99,6 +99,16 @@ class vector_buffer final : public output_buffer {
     std::vector<std::byte> bytes_;
 };
 
+/// Appends what `dumps` returns to an empty buffer.
+template <class T>
+void dump(output_buffer& buffer, const T& value) {
+    pickle_header header{.type = type_tag<T>()};
+    buffer.append_value(header);
+    save(buffer, value);
+    header.size = buffer.size() - sizeof header;
+    std::memcpy(buffer.data(), &header, sizeof header);
+}
+
 }  // namespace detail
 
 /// Returns the bytes of a value.
@@ -110,11 +120,7 @@ template <class T>
     (void)detail::argument_check<T>{};
     if constexpr (Picklable<T>) {
         detail::vector_buffer buffer;
-        detail::pickle_header header{.type = detail::type_tag<T>()};
-        buffer.append_value(header);
-        detail::save(buffer, value);
-        header.size = buffer.size() - sizeof header;
-        std::memcpy(buffer.data(), &header, sizeof header);
+        detail::dump(buffer, value);
         return std::move(buffer).take();
     } else {
         return {};
