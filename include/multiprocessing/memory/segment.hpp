@@ -57,6 +57,8 @@ class segment {
         while (count > 0 && !counter.compare_exchange_weak(count, count - 1)) {
         }
     }
+    /// Whether this process has sent a handle into it, or got one.
+    [[nodiscard]] bool was_sent() const noexcept { return told_ != 0; }
     /// The tracker of this family knows that the process holds the segment.
     void told(std::uint64_t connection) noexcept { told_ = connection; }
 
@@ -113,10 +115,15 @@ class segment_table {
         auto fresh = map(std::move(file), id);
         if (&tracker == &trackers::own())
             fresh->told(connection);
+        return adopt(std::move(fresh));
+    }
+
+    /// Enters a segment. @returns the one that this process has mapped already, if it has
+    std::shared_ptr<segment> adopt(std::shared_ptr<segment> fresh) {
         const std::scoped_lock lock(mutex_);
-        std::weak_ptr<segment>& place = segments_[id];
+        std::weak_ptr<segment>& place = segments_[fresh->id()];
         if (auto known = place.lock())
-            return known;  // another thread was faster
+            return known;
         place = fresh;
         return fresh;
     }

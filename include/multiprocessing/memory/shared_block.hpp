@@ -5,11 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/memory/named_segment.hpp>
 #include <multiprocessing/memory/shared_heap.hpp>
 
 namespace multiprocessing {
@@ -50,6 +51,19 @@ class shared_block {
     /// as the owner allocates them: os::allocate(fd(), file_begin() + offset, size).
     [[nodiscard]] static shared_block reserve(std::size_t size) {
         return shared_block(shared_heap::instance().alone(size, false));
+    }
+
+    /// The block of that name, which any process of this user opens, or makes: it lives as long as
+    /// one of them has it.
+    /// @param kind what lies there, which is part of the name
+    /// @param initialize called with the address of `size` zeroed bytes, in the process that makes
+    /// it
+    /// @throws ValueError for a name that cannot be one; std::system_error (ENOSPC)
+    template <class Initialize>
+    [[nodiscard]] static shared_block open_named(std::string_view kind, std::string_view name,
+                                                 std::size_t size, Initialize initialize) {
+        return shared_block(std::make_shared<held_block>(
+            named_segment::open(kind, name, size, initialize), segment::first_block, size));
     }
 
     [[nodiscard]] explicit operator bool() const noexcept { return held_ != nullptr; }

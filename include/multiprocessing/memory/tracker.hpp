@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -109,13 +110,11 @@ class tracker_client {
     }
 
     /// Has the tracker remove a name when the family has ended; it knows when this returns.
-    void record(const std::string& path, os::file_identity file, name_kind kind) {
-        tracker_request request{.call = tracker_call::record, .kind = kind, .file = file};
-        if (path.size() >= request.path.size())
-            throw ValueError("the name of shared memory is longer than 240 characters");
-        request.set_path(path);
+    /// @throws ValueError for a name that is too long
+    void record(const recorded_name& name) {
+        const tracker_request request = about(tracker_call::record, name);
         const std::scoped_lock lock(mutex_);
-        names_[path] = {file, kind};
+        names_.insert(name);
         for (int attempt = 0;; ++attempt) {
             connect(true);
             if (send(request, -1) && receive())
@@ -123,14 +122,12 @@ class tracker_client {
             lose(attempt);
         }
     }
-    void forget(const std::string& path) noexcept {
+    void forget(const recorded_name& name) noexcept {
         try {
             const std::scoped_lock lock(mutex_);
-            names_.erase(path);
-            tracker_request request{.call = tracker_call::forget};
-            request.set_path(path);
+            names_.erase(name);
             if (socket_)
-                send(request, -1);
+                send(about(tracker_call::forget, name), -1);
         } catch (...) {
             // the tracker is gone, and what it knew with it
         }
@@ -147,10 +144,13 @@ class tracker_client {
     }
 
   private:
-    struct name {
-        os::file_identity file;
-        name_kind kind;
-    };
+    static tracker_request about(tracker_call call, const recorded_name& name) {
+        tracker_request request{.call = call, .kind = name.kind, .file = name.file};
+        if (name.path.size() >= request.path.size())
+            throw ValueError("the name of shared memory is longer than 240 characters");
+        request.set_path(name.path);
+        return request;
+    }
 
     /// Sends what needs no answer, to a tracker that is started if need be.
     void tell(const tracker_request& request, int fd) {
@@ -189,14 +189,11 @@ class tracker_client {
                 socket_ = std::move(*socket);
                 ++last_connection_;
                 connection_ = last_connection_;
-                for (const auto& [path, what] : names_) {
-                    tracker_request request{
-                        .call = tracker_call::record, .kind = what.kind, .file = what.file};
-                    request.set_path(path);
-                    if (!send(request, -1) || !receive()) {
-                        disconnect();
-                        break;
-                    }
+                for (const recorded_name& name : names_) {
+                    if (send(about(tracker_call::record, name), -1) && receive())
+                        continue;
+                    disconnect();
+                    break;
                 }
             }
             if (!socket_ && deadline.expired())
@@ -293,7 +290,7 @@ class tracker_client {
     os::descriptor socket_;
     std::atomic<std::uint64_t> connection_{0};
     std::uint64_t last_connection_ = 0;
-    std::map<std::string, name> names_;
+    std::set<recorded_name> names_;
 };
 
 /// The trackers that this process has to do with: its own family's, and those of handles that came

@@ -11,7 +11,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -56,10 +56,6 @@ class tracker_main {
         os::descriptor fd;
         bool deposited = false;  ///< no segment: taken out once
         unsigned holds = 0;
-    };
-    struct name {
-        os::file_identity file;
-        name_kind kind = name_kind::memory;
     };
     struct question {
         int fd;
@@ -150,11 +146,11 @@ class tracker_main {
                 questions_.push_back({fd, request});
                 break;
             case tracker_call::record:
-                names_[request.path.data()] = {request.file, request.kind};
+                names_.insert({request.path.data(), request.file, request.kind});
                 answer(fd, 1, nullptr);
                 break;
             case tracker_call::forget:
-                names_.erase(request.path.data());
+                names_.erase({request.path.data(), request.file, request.kind});
                 break;
         }
     }
@@ -230,11 +226,11 @@ class tracker_main {
     }
 
     void remove_names() noexcept {
-        for (const auto& [path, what] : names_) {
-            if (what.kind == name_kind::memory)
-                os::unlink_if_same(path, what.file);
+        for (const recorded_name& one : names_) {
+            if (one.kind == name_kind::memory)
+                os::unlink_if_same(one.path, one.file);
             else
-                os::unlink_if_unused(path, what.file);
+                os::unlink_if_unused(one.path, one.file);
         }
     }
 
@@ -243,7 +239,7 @@ class tracker_main {
     os::wait_set watched_;
     std::unordered_map<int, client> clients_;
     std::unordered_map<tracker_id, entry, tracker_id_hash> entries_;
-    std::map<std::string, name> names_;
+    std::set<recorded_name> names_;
     std::vector<question> questions_;
 };
 

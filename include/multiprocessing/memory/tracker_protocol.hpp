@@ -3,8 +3,10 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -63,6 +65,14 @@ struct tracker_request {
     void set_path(std::string_view text) noexcept { text.copy(path.data(), path.size() - 1); }
 };
 static_assert(std::is_trivially_copyable_v<tracker_request> && sizeof(tracker_request) == 296);
+
+/// A name of /dev/shm with the file that it stood for: the name may become another's.
+struct recorded_name {
+    std::string path;
+    os::file_identity file;
+    name_kind kind = name_kind::memory;
+    friend auto operator<=>(const recorded_name&, const recorded_name&) = default;
+};
 
 /// To attach, withdraw and record. A descriptor comes along when one was found.
 struct tracker_answer {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,7 +27,7 @@ namespace os {
 struct file_identity {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
-    friend bool operator==(const file_identity&, const file_identity&) = default;
+    friend auto operator<=>(const file_identity&, const file_identity&) = default;
 };
 
 /// The file of a shared memory name, as shm_open spells it: one leading slash may be there.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The id of this process.
+// The ids of this process.
 #pragma once
 
 #include <sys/types.h>
@@ -12,6 +12,11 @@ namespace os {
 /// Never cached: a forked child has another.
 inline pid_t process_id() noexcept {
     return ::getpid();
+}
+
+/// The effective user.
+inline uid_t user_id() noexcept {
+    return ::geteuid();
 }
 
 }  // namespace os

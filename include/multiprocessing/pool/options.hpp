@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/core/count.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
 #include <multiprocessing/pool/async_result.hpp>
@@ -23,26 +24,6 @@
 
 namespace multiprocessing {
 inline namespace v0 {
-
-/// A number in an option: any integer converts to it.
-class Count {
-  public:
-    template <std::integral N>
-    constexpr Count(N n) noexcept
-        : value_(std::in_range<std::int64_t>(n) ? static_cast<std::int64_t>(n)
-                                                : std::numeric_limits<std::int64_t>::max()) {}
-
-    /// @throws ValueError below `least`
-    [[nodiscard]] std::uint64_t at_least(std::int64_t least, const char* name) const {
-        if (value_ < least)
-            throw ValueError(std::string(name) + " must be at least " + std::to_string(least) +
-                             ", not " + std::to_string(value_));
-        return static_cast<std::uint64_t>(value_);
-    }
-
-  private:
-    std::int64_t value_;
-};
 
 /// What each worker calls when it starts: a callable without parameters.
 /// @note Under spawn and forkserver it must be picklable, else the pool's constructor throws

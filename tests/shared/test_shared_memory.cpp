@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: BSL-1.0
+// SharedMemory and ShareableList: names, errors, what other processes see, and what is left behind.
+#include "support/catch.hpp"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <system_error>
+#include <thread>
+
+#include <multiprocessing/memory/shared_block.hpp>
+#include <multiprocessing/serialization/pickle.hpp>
+#include <multiprocessing/shared/shareable_list.hpp>
+
+#include "support/leaks.hpp"
+#include "support/process.hpp"
+
+namespace {
+
+namespace mp = multiprocessing;
+using namespace std::chrono_literals;
+using mp::shared_memory::ShareableList;
+using mp::shared_memory::ShareableValue;
+using mp::shared_memory::SharedMemory;
+using mp::shared_memory::SharedMemoryOptions;
+using test_support::eventually;
+
+std::string unused_name() {
+    static int count = 0;
+    return "mp_test_" + std::to_string(::getpid()) + "_" + std::to_string(++count);
+}
+bool exists(const std::string& name) {
+    return ::access(("/dev/shm/" + name).c_str(), F_OK) == 0;
+}
+
+/// The errno of the std::system_error that a call throws; 0 for none.
+template <class Call>
+int error_of(Call call) {
+    try {
+        call();
+    } catch (const std::system_error& error) {
+        return error.code().value();
+    }
+    return 0;
+}
+
+/// Runs `body` in a forked process which founds a family of its own. @returns its pid
+template <class Body>
+pid_t start_family(Body body) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        mp::detail::this_family() = {mp::os::random_number<std::uint64_t>(),
+                                     mp::os::process_start_time(::getpid()), ::getpid()};
+        try {
+            body();
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "family: %s\n", error.what());
+        }
+        ::_exit(0);
+    }
+    return pid;
+}
+
+}  // namespace
+
+TEST_CASE("SharedMemory is zero, keeps its name and size, and is found by its name",
+          "[shared_memory]") {
+    const std::string name = unused_name();
+    const SharedMemory block({.name = name, .create = true, .size = 512});
+    CHECK(block.name() == name);
+    CHECK(block.size() == 512);
+    REQUIRE(block.buf().size() == 512);
+    for (const std::byte byte : block.buf())
+        REQUIRE(byte == std::byte{0});
+    block.buf()[0] = std::byte{42};
+    const SharedMemory same({.name = name});
+    CHECK(same.size() == 512);
+    CHECK(same.buf()[0] == std::byte{42});
+    same.buf()[1] = std::byte{43};
+    CHECK(block.buf()[1] == std::byte{43});
+    const SharedMemory slash({.name = "/" + name, .size = 1});  // the size is of no account
+    CHECK(slash.name() == name);
+    CHECK(slash.size() == 512);
+    block.unlink();
+    CHECK_FALSE(exists(name));
+    CHECK(same.buf()[0] == std::byte{42});
+    CHECK(error_of([&] { same.unlink(); }) == ENOENT);
+    CHECK(error_of([&] { (void)SharedMemory({.name = name}); }) == ENOENT);
+}
+
+TEST_CASE("SharedMemory without a name gets one in Python's form", "[shared_memory]") {
+    const SharedMemory first({.create = true, .size = 1});
+    const SharedMemory second({.create = true, .size = std::size_t{1}});
+    CHECK(first.name().starts_with("psm_"));
+    CHECK(first.name() != second.name());
+    first.unlink();
+    second.unlink();
+}
+
+TEST_CASE("SharedMemory refuses what cannot be", "[shared_memory]") {
+    CHECK_THROWS_AS(SharedMemory(SharedMemoryOptions{}), mp::ValueError);
+    CHECK_THROWS_AS(SharedMemory({.create = true}), mp::ValueError);
+    CHECK_THROWS_AS(SharedMemory({.create = true, .size = 0}), mp::ValueError);
+    CHECK_THROWS_AS(SharedMemory({.create = true, .size = -1}), mp::ValueError);
+    for (const std::string name : {"", "/", "..", "a/b", "//a"})
+        CHECK_THROWS_AS(SharedMemory({.name = name, .create = true, .size = 1}), mp::ValueError);
+    CHECK_THROWS_AS(SharedMemory({.name = std::string("a\0b", 3)}), mp::ValueError);
+    CHECK_THROWS_AS(SharedMemory({.name = std::string(300, 'x')}), mp::ValueError);
+    CHECK_THROWS_AS(SharedMemory().buf(), mp::ValueError);
+
+    const SharedMemory block({.name = unused_name(), .create = true, .size = 1});
+    CHECK(error_of([&] {
+              (void)SharedMemory({.name = block.name(), .create = true, .size = 1});
+          }) == EEXIST);
+    CHECK(exists(block.name()));
+    block.unlink();
+}
+
+TEST_CASE("SharedMemory.close unmaps for all copies, and nothing but unlink needs the name",
+          "[shared_memory]") {
+    const SharedMemory block({.create = true, .size = 4096});
+    const SharedMemory copy = block;
+    CHECK(copy == block);
+    block.close();
+    block.close();
+    CHECK_THROWS_AS(copy.buf(), mp::ValueError);
+    CHECK_THROWS_AS(copy.size(), mp::ValueError);
+    CHECK(exists(block.name()));
+    copy.unlink();
+    CHECK_FALSE(exists(block.name()));
+}
+
+TEST_CASE("SharedMemory travels by its name", "[shared_memory]") {
+    const SharedMemory block({.create = true, .size = 64});
+    const auto bytes = mp::dumps(block);
+    const auto other = mp::loads<SharedMemory>(bytes);
+    CHECK_FALSE(other == block);
+    other.buf()[3] = std::byte{9};
+    CHECK(block.buf()[3] == std::byte{9});
+    block.unlink();
+    CHECK_THROWS_AS(mp::loads<SharedMemory>(bytes), mp::UnpicklingError);
+}
+
+TEST_CASE("A name with a line break, a colon and a space is a name", "[shared_memory]") {
+    const SharedMemory block({.name = unused_name() + ":\n x", .create = true, .size = 1});
+    CHECK(exists(block.name()));
+    block.unlink();
+}
+
+TEST_CASE("A full /dev/shm is an error at creation", "[shared_memory]") {
+    const std::string name = unused_name();
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        const rlimit small{1 << 20, 1 << 20};
+        ::setrlimit(RLIMIT_FSIZE, &small);
+        const int error =
+            error_of([&] { (void)SharedMemory({.name = name, .create = true, .size = 2 << 20}); });
+        ::_exit(error == ENOSPC ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    CHECK(status == 0);
+    CHECK_FALSE(exists(name));
+}
+
+TEST_CASE("What a family leaves in /dev/shm is removed when it was killed", "[shared_memory]") {
+    const auto before = test_support::shared_memory_names();
+    std::mt19937 random(3);
+    for (int round = 0; round < 20; ++round) {
+        const pid_t pid = start_family([] {
+            std::vector<SharedMemory> blocks;
+            std::vector<mp::detail::shared_block> named;
+            for (int i = 0;; ++i) {
+                blocks.push_back(SharedMemory({.create = true, .size = 100}));
+                named.push_back(mp::detail::shared_block::open_named(
+                    "test", "n" + std::to_string(i % 50), 64, [](std::byte*) {}));
+                if (i % 3 == 0)
+                    blocks[static_cast<std::size_t>(i) / 2].unlink();
+            }
+        });
+        std::this_thread::sleep_for(std::chrono::microseconds(2000 + random() % 8000));
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+    }
+    std::set<std::string> left;
+    CHECK(eventually(
+        [&] {
+            left = test_support::shared_memory_names();
+            return left == before;
+        },
+        1s));
+    for (const std::string& name : left)
+        if (!before.contains(name))
+            UNSCOPED_INFO(name);
+    CHECK(left.size() == before.size());
+}
+
+TEST_CASE("A block that was only attached to outlives the family that did", "[shared_memory]") {
+    const SharedMemory block({.create = true, .size = 8});
+    const pid_t pid = start_family([&] {
+        const SharedMemory same({.name = block.name()});
+        const SharedMemory own({.create = true, .size = 8});  // so that it has a tracker
+        ::kill(::getpid(), SIGKILL);
+    });
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    CHECK(WTERMSIG(status) == SIGKILL);
+    std::this_thread::sleep_for(100ms);  // longer than the tracker needs
+    CHECK(exists(block.name()));
+    block.unlink();
+}
+
+// ---- named blocks
+
+TEST_CASE("A named block is one memory for all who open it, and gone with the last",
+          "[shared_memory]") {
+    const std::string name = unused_name();
+    int made = 0;
+    const auto open = [&] {
+        return mp::detail::shared_block::open_named("test", name, 64, [&](std::byte* place) {
+            ++made;
+            place[0] = std::byte{5};
+        });
+    };
+    const auto names = test_support::shared_memory_names();
+    {
+        const auto first = open();
+        const auto second = open();
+        CHECK(first == second);
+        CHECK(made == 1);
+        CHECK(first.data()[0] == std::byte{5});
+        const pid_t pid = start_family([&] { open().data()[1] = std::byte{6}; });
+        ::waitpid(pid, nullptr, 0);
+        CHECK(first.data()[1] == std::byte{6});
+        CHECK(test_support::shared_memory_names().size() == names.size() + 1);
+    }
+    CHECK(open().data()[1] == std::byte{6});  // a fork shared it: it stays while the family lives
+    CHECK_THROWS_AS(mp::detail::shared_block::open_named("test", "a/b", 64, [](std::byte*) {}),
+                    mp::ValueError);
+    ::unlink(("/dev/shm/multiprocessing-" + std::to_string(::geteuid()) + "-test-" + name).c_str());
+}
+
+TEST_CASE("A named block that no fork shared loses its name with its last handle",
+          "[shared_memory]") {
+    const auto names = test_support::shared_memory_names();
+    {
+        const auto block =
+            mp::detail::shared_block::open_named("test", unused_name(), 64, [](std::byte*) {});
+        CHECK(test_support::shared_memory_names().size() == names.size() + 1);
+    }
+    CHECK(test_support::shared_memory_names() == names);
+}
+
+TEST_CASE("Openers and leavers of a named block never split it in two", "[shared_memory]") {
+    // Each process that holds the block counts itself in; two memories under one name at the same
+    // time would show as a count that is too low.
+    const std::string name = unused_name();
+    std::vector<pid_t> families;
+    for (int i = 0; i < 4; ++i)
+        families.push_back(start_family([&] {
+            const auto made_by_me = [](std::byte*) {};
+            for (int round = 0; round < 500; ++round) {
+                const auto block =
+                    mp::detail::shared_block::open_named("test", name, 64, made_by_me);
+                std::atomic_ref<int> inside(*block.as<int>());
+                if (inside.fetch_add(1) != 0 &&
+                    !mp::os::identity_of("/dev/shm/multiprocessing-" + std::to_string(::geteuid()) +
+                                         "-test-" + name))
+                    ::_exit(7);  // others use it, but its name is gone
+                inside.fetch_sub(1);
+            }
+        }));
+    for (const pid_t pid : families) {
+        int status = 0;
+        ::waitpid(pid, &status, 0);
+        CHECK(status == 0);
+    }
+    CHECK_FALSE(exists("multiprocessing-" + std::to_string(::geteuid()) + "-test-" + name));
+}
+
+// ---- ShareableList
+
+TEST_CASE("ShareableList keeps items of every type", "[shareable_list]") {
+    const std::vector<std::byte> raw{std::byte{1}, std::byte{0}, std::byte{255}};
+    const ShareableList list{1, -2.5, true, false, "text", raw, nullptr, std::string(20, 'x'), ""};
+    REQUIRE(list.size() == 9);
+    CHECK(list.at(0).as<std::int64_t>() == 1);
+    CHECK(list[1].as<double>() == -2.5);
+    CHECK(list[2].as<bool>());
+    CHECK_FALSE(list[3].as<bool>());
+    CHECK(list[4] == "text");
+    CHECK(list[5] == raw);
+    CHECK(list.at(6).is_none());
+    CHECK(list[-2].as<std::string>() == std::string(20, 'x'));
+    CHECK(list[-1] == "");
+    CHECK(list.format() == "qdxxxxxxx?xxxxxxx?8s8sxxxxxx?x24s8s");
+    CHECK(list.count(true) == 1);
+    CHECK(list.index("text") == 4);
+    CHECK_THROWS_AS(list.index("none of them"), mp::ValueError);
+    CHECK_THROWS_AS(list.at(9), std::out_of_range);
+    CHECK_THROWS_AS(list[-10], std::out_of_range);
+    CHECK_THROWS_AS(list.at(0).as<double>(), mp::ValueError);
+    list.shm().unlink();
+}
+
+TEST_CASE("ShareableList changes items and their types in place, within their slots",
+          "[shareable_list]") {
+    const ShareableList list{1, "four"};
+    list[0] = "12345678";
+    CHECK(list[0] == "12345678");
+    CHECK_THROWS_AS(list.set(0, "123456789"), mp::ValueError);
+    CHECK(list[0] == "12345678");
+    list[0] = 2.5;
+    CHECK(list[0].as<double>() == 2.5);
+    list[1] = list[0];
+    CHECK(list[1].as<double>() == 2.5);
+    list[1] = nullptr;
+    CHECK(list.at(1).is_none());
+    list[1] = std::numeric_limits<std::int64_t>::min();
+    CHECK(list[1].as<std::int64_t>() == std::numeric_limits<std::int64_t>::min());
+    CHECK_THROWS_AS(list.set(1, std::numeric_limits<std::uint64_t>::max()), mp::ValueError);
+    list.shm().unlink();
+}
+
+TEST_CASE("ShareableList is opened by its name and travels by it", "[shareable_list]") {
+    const ShareableList list{1, 2, 3};
+    const ShareableList same(list.shm().name());
+    same[0] = 10;
+    CHECK(list[0] == 10);
+    const ShareableList by_options(SharedMemoryOptions{.name = list.shm().name()});
+    CHECK(by_options.copy() == list.copy());
+    const auto bytes = mp::dumps(list);
+    mp::loads<ShareableList>(bytes)[1] = 20;
+    CHECK(list[1] == 20);
+    list.shm().unlink();
+    CHECK_THROWS_AS(mp::loads<ShareableList>(bytes), mp::UnpicklingError);
+    const ShareableList empty(std::vector<ShareableValue>{});
+    CHECK(empty.size() == 0);
+    CHECK_THROWS_AS(empty.at(0), std::out_of_range);
+    empty.shm().unlink();
+}
+
+TEST_CASE("A block that holds no list is refused, whatever is in it", "[shareable_list]") {
+    const ShareableList list{1, "some text", 3};
+    const auto memory = list.shm().buf();
+    const std::vector<std::byte> whole(memory.begin(), memory.end());
+    std::mt19937 random(5);
+    int refused = 0;
+    for (int round = 0; round < 2000; ++round) {
+        std::ranges::copy(whole, memory.begin());
+        for (int i = 0; i < 3; ++i)
+            memory[random() % memory.size()] = static_cast<std::byte>(random());
+        try {
+            (void)ShareableList(list.shm().name()).copy();
+        } catch (const mp::ValueError&) {
+            ++refused;
+        }
+    }
+    CHECK(refused > 100);
+    list.shm().unlink();
+}
