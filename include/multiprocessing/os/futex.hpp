@@ -32,9 +32,10 @@ inline void futex_wait(const futex_word& word, std::uint32_t expected,
 }
 
 /// Wakes at most `count` of those who sleep on `word`, in any process that maps it.
-inline void futex_wake(const futex_word& word, std::uint32_t count) noexcept {
-    ::syscall(SYS_futex, &word, FUTEX_WAKE, count < INT_MAX ? static_cast<int>(count) : INT_MAX,
-              nullptr, nullptr, 0);
+/// @returns how many were woken
+inline long futex_wake(const futex_word& word, std::uint32_t count) noexcept {
+    return ::syscall(SYS_futex, &word, FUTEX_WAKE,
+                     count < INT_MAX ? static_cast<int>(count) : INT_MAX, nullptr, nullptr, 0);
 }
 inline void futex_wake_all(const futex_word& word) noexcept {
     futex_wake(word, INT_MAX);

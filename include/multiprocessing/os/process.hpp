@@ -39,9 +39,6 @@ namespace os {
 inline pid_t parent_id() noexcept {
     return ::getppid();
 }
-inline pid_t thread_id() noexcept {
-    return static_cast<pid_t>(::syscall(SYS_gettid));
-}
 
 /// A descriptor of a process: readable once it has ended; empty when there is no such process.
 inline descriptor open_process(pid_t pid) {

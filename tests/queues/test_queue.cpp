@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: BSL-1.0
+// Queue, JoinableQueue and SimpleQueue: order, limits, deadlines, memory, and deaths at any moment.
+#include "support/catch.hpp"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <multiprocessing/queues.hpp>
+
+#include "support/process.hpp"
+
+namespace {
+
+namespace mp = multiprocessing;
+using namespace std::chrono_literals;
+using clock_type = std::chrono::steady_clock;
+using test_support::eventually;
+
+struct Order {
+    int id = 0;
+    std::string what;
+    friend bool operator==(const Order&, const Order&) = default;
+};
+
+/// Cannot be written when it refuses.
+struct Refusing {
+    bool refuse = false;
+    template <class Archive>
+    void serialize(Archive&, unsigned) {
+        if (refuse)
+            throw std::runtime_error("refused");
+    }
+};
+
+/// Forks; the child runs `body` and ends.
+template <class Body>
+pid_t start(Body body) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        int status = 0;
+        try {
+            body();
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "child: %s\n", error.what());
+            status = 1;
+        }
+        ::_exit(status);
+    }
+    return pid;
+}
+int end_of(pid_t pid) {
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/// Counters that forked children share with the test.
+template <class T>
+class shared_counters {
+  public:
+    explicit shared_counters(std::size_t count)
+        : size_(count * sizeof(std::atomic<T>)),
+          memory_(static_cast<std::atomic<T>*>(
+              ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+    shared_counters(const shared_counters&) = delete;
+    shared_counters& operator=(const shared_counters&) = delete;
+    ~shared_counters() { ::munmap(memory_, size_); }
+    std::atomic<T>& operator[](std::size_t i) const { return memory_[i]; }
+
+  private:
+    std::size_t size_;
+    std::atomic<T>* memory_;
+};
+
+int scale() {
+    const char* const text = std::getenv("MULTIPROCESSING_TEST_SCALE");
+    return text != nullptr ? std::max(1, std::atoi(text)) : 1;
+}
+
+/// The pages of all queues of this process, in bytes.
+std::size_t pages_of_queues() {
+    std::size_t pages = 0;
+    for (const auto& [fd, target] : test_support::descriptors()) {
+        struct stat status {};
+        if (target.find("multiprocessing-shared") != target.npos && ::fstat(fd, &status) == 0)
+            pages += static_cast<std::size_t>(status.st_blocks) * 512;
+    }
+    return pages;
+}
+
+}  // namespace
+
+TEST_CASE("A queue gives back what was put, in order, of every kind and size", "[queues]") {
+    const mp::Queue<std::string> texts;
+    std::vector<std::string> sent;
+    for (std::size_t size = 0; size < 3'000'000; size = size * 3 + 1)
+        sent.emplace_back(size, static_cast<char>('a' + size % 26));
+    for (const auto& text : sent)
+        texts.put(text);
+    CHECK(texts.qsize() == sent.size());
+    for (const auto& text : sent)
+        CHECK((texts.get() == text));
+    CHECK(texts.empty());
+
+    const mp::Queue<Order> orders(3);
+    orders.put({1, "b"});
+    orders.put({.id = 2, .what = "c"}, 5s);
+    CHECK(orders.get() == Order{1, "b"});
+    CHECK(orders.get(1s) == Order{2, "c"});
+    const mp::SimpleQueue<bool> flags;
+    flags.put(true);
+    CHECK_FALSE(flags.empty());
+    CHECK(flags.get());
+}
+
+TEST_CASE("A queue keeps its order through jumps of every shape", "[queues]") {
+    // Sizes and turns at random bring the log back to its beginning, up again, and both at once.
+    std::mt19937 random(17);
+    const mp::Queue<std::vector<unsigned>> queue;
+    unsigned put = 0;
+    unsigned got = 0;
+    for (int phase = 0; phase < 300; ++phase) {
+        const int puts = static_cast<int>(random() % 60);
+        const int gets = static_cast<int>(random() % 60);
+        for (int i = 0; i < puts; ++i) {
+            std::vector<unsigned> item(1 + random() % (random() % 10 == 0 ? 60'000 : 900));
+            std::iota(item.begin(), item.end(), put++);
+            queue.put(item);
+        }
+        for (int i = 0; i < gets && got < put; ++i) {
+            const auto item = queue.get();
+            REQUIRE(item.front() == got++);
+            REQUIRE(item.back() == item.front() + item.size() - 1);
+        }
+        REQUIRE(queue.qsize() == put - got);
+    }
+    while (got < put)
+        REQUIRE(queue.get().front() == got++);
+    CHECK(queue.empty());
+}
+
+TEST_CASE("A bounded queue throws Full and Empty when the time has passed, not before",
+          "[queues]") {
+    const mp::Queue<int> queue(2);
+    CHECK_THROWS_AS(queue.get_nowait(), mp::Empty);
+    CHECK_THROWS_AS(queue.get(0ms), mp::Empty);
+    queue.put(1);
+    queue.put_nowait(2);
+    CHECK(queue.full());
+    CHECK_THROWS_AS(queue.put_nowait(3), mp::Full);
+    const auto begin = clock_type::now();
+    CHECK_THROWS_AS(queue.put(3, 150ms), mp::Full);
+    CHECK(clock_type::now() - begin >= 150ms);
+    CHECK(queue.get() == 1);
+    queue.put(3, -1s);
+    CHECK(queue.get() == 2);
+    CHECK(queue.get() == 3);
+    const auto later = clock_type::now();
+    CHECK_THROWS_AS(queue.get(150ms), mp::Empty);
+    CHECK(clock_type::now() - later >= 150ms);
+}
+
+TEST_CASE("put waits for room and get for an item, and each is woken by the other", "[queues]") {
+    const mp::Queue<int> there(1);
+    const mp::Queue<int> back(1);
+    const pid_t child = start([&] {
+        for (int i = 0; i < 2000; ++i)
+            back.put(there.get() + 1);
+    });
+    for (int i = 0; i < 2000; ++i) {
+        there.put(i);
+        REQUIRE(back.get() == i + 1);
+    }
+    CHECK(end_of(child) == 0);
+}
+
+TEST_CASE("A process that has put a lot ends without a reader", "[queues]") {
+    const mp::Queue<std::string> queue;
+    const pid_t child = start([&] {
+        for (int i = 0; i < 100; ++i)
+            queue.put(std::string(100'000, 'x'));
+    });
+    CHECK(end_of(child) == 0);
+    CHECK(queue.qsize() == 100);
+    for (int i = 0; i < 100; ++i)
+        CHECK(queue.get().size() == 100'000);
+}
+
+TEST_CASE("A closed queue is closed in its process alone", "[queues]") {
+    const mp::Queue<int> queue;
+    const auto copy = queue;
+    CHECK(copy == queue);
+    CHECK_THROWS_AS(queue.join_thread(), mp::ValueError);
+    const pid_t child = start([&] { queue.close(); });
+    CHECK(end_of(child) == 0);
+    queue.put(1);
+    copy.close();
+    CHECK_THROWS_AS(queue.put(1), mp::ValueError);
+    CHECK_THROWS_AS(queue.get(), mp::ValueError);
+    CHECK_THROWS_AS(queue.get_nowait(), mp::ValueError);
+    queue.join_thread();
+    queue.cancel_join_thread();
+    CHECK(queue.qsize() == 1);
+}
+
+TEST_CASE("JoinableQueue waits for tasks that are done, and counts them", "[queues]") {
+    const mp::JoinableQueue<int> queue;
+    queue.join();
+    CHECK_THROWS_AS(queue.task_done(), mp::ValueError);
+    std::vector<pid_t> workers;
+    for (int i = 0; i < 4; ++i)
+        workers.push_back(start([&] {
+            while (queue.get() >= 0)
+                queue.task_done();
+            queue.task_done();
+        }));
+    for (int round = 0; round < 50; ++round) {
+        for (int i = 0; i < 10; ++i)
+            queue.put(i);
+        queue.join();
+        CHECK(queue.empty());
+    }
+    queue.put(1);
+    CHECK(queue.join(10s));
+    for (int i = 0; i < 4; ++i)
+        queue.put(-1);
+    queue.join();
+    for (const pid_t worker : workers)
+        CHECK(end_of(worker) == 0);
+    queue.put(5);
+    CHECK_FALSE(queue.join(50ms));
+    CHECK(queue.get() == 5);
+    queue.task_done();
+    CHECK_THROWS_AS(queue.task_done(), mp::ValueError);
+}
+
+TEST_CASE("A queue is sent to a process that ran before it existed, through a queue", "[queues]") {
+    const mp::Queue<mp::Queue<int>> mail;
+    const pid_t child = start([&] {
+        const auto queue = mail.get();
+        queue.put(queue.get() + 1);
+    });
+    const mp::Queue<int> queue;
+    queue.put(41);
+    mail.put(queue);
+    CHECK(end_of(child) == 0);
+    CHECK(queue.get() == 42);
+    CHECK(mp::loads<mp::Queue<int>>(mp::dumps(queue)) == queue);
+}
+
+TEST_CASE("A queue that is empty again gives its memory back", "[queues]") {
+    const mp::Queue<std::vector<char>> queue;
+    const std::vector<char> item(100'000, 'x');
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 1000; ++i)
+            queue.put(item);
+        CHECK(pages_of_queues() > 90'000'000);
+        for (int i = 0; i < 1000; ++i)
+            REQUIRE(queue.get() == item);
+        CHECK(pages_of_queues() < 10'000'000);
+    }
+}
+
+TEST_CASE("A queue that is never empty uses a few times the memory of what it holds", "[queues]") {
+    const mp::Queue<std::vector<char>> queue;
+    const std::vector<char> item(50'000, 'x');
+    for (int i = 0; i < 20; ++i)
+        queue.put(item);
+    std::size_t most = 0;
+    for (int i = 0; i < 5000; ++i) {
+        queue.put(item);
+        (void)queue.get();
+        most = std::max(most, pages_of_queues());
+    }
+    CHECK(most < 10'000'000);
+}
+
+TEST_CASE("An item that cannot be pickled is not put", "[queues]") {
+    const mp::Queue<Refusing> queue(1);
+    CHECK_THROWS_WITH(queue.put({true}), "refused");
+    CHECK(queue.empty());
+    queue.put({false});
+    CHECK(queue.full());
+}
+
+TEST_CASE("Four putters and four takers, in processes: sums, counts and orders are right",
+          "[queues][stress]") {
+    const int items = 50'000 * scale();
+    const int limit = GENERATE(0, 100);
+    const mp::Queue<std::pair<int, int>> queue(limit);
+    const shared_counters<long> sums(4);
+    const shared_counters<long> faults(1);
+    std::vector<pid_t> processes;
+    for (int p = 0; p < 4; ++p)
+        processes.push_back(start([&, p] {
+            for (int i = 0; i < items; ++i)
+                queue.put({p, i});
+        }));
+    std::vector<pid_t> takers;
+    for (std::size_t t = 0; t < 4; ++t)
+        takers.push_back(start([&, t] {
+            std::map<int, int> last;
+            for (;;) {
+                const auto [putter, number] = queue.get();
+                if (putter < 0)
+                    return;
+                if (const auto before = last.find(putter);
+                    before != last.end() && before->second >= number)
+                    ++faults[0];
+                last[putter] = number;
+                sums[t] += number + 1;
+            }
+        }));
+    for (const pid_t pid : processes)
+        CHECK(end_of(pid) == 0);
+    for (int i = 0; i < 4; ++i)
+        queue.put({-1, 0});
+    for (const pid_t pid : takers)
+        CHECK(end_of(pid) == 0);
+    CHECK(faults[0] == 0);
+    const long expected = 4L * items * (items + 1L) / 2;
+    CHECK(sums[0] + sums[1] + sums[2] + sums[3] == expected);
+    CHECK(queue.empty());
+}
+
+TEST_CASE(
+    "Putters and takers killed at random lose at most the item in their hands, and nobody "
+    "gets one twice",
+    "[queues][crash]") {
+    const int rounds = 60 * scale();
+    const std::size_t width = 400'000;
+    const int limit = GENERATE(0, 20);
+    std::mt19937 random(23);
+    const mp::Queue<std::vector<int>> queue(limit);
+    const shared_counters<int> taken(width);      // how often each number was taken
+    const shared_counters<int> next(1);           // the next number that a putter puts
+    const shared_counters<int> confirmed(width);  // put has returned for it
+    const auto putter = [&] {
+        for (;;) {
+            const int number = next[0]++;
+            if (static_cast<std::size_t>(number) >= width)
+                ::_exit(3);
+            queue.put(std::vector<int>(1 + static_cast<std::size_t>(number) % 100, number));
+            confirmed[static_cast<std::size_t>(number)] = 1;
+        }
+    };
+    const auto taker = [&] {
+        for (;;) {
+            const std::vector<int> item = queue.get();
+            for (const int number : item)
+                if (number != item.front())
+                    ::_exit(4);
+            ++taken[static_cast<std::size_t>(item.front())];
+        }
+    };
+    int kills = 0;
+    int killed_takers = 0;
+    std::vector<pid_t> putters{start(putter), start(putter)};
+    std::vector<pid_t> takers{start(taker), start(taker), start(taker)};
+    for (int round = 0; round < rounds && static_cast<std::size_t>(next[0]) < width / 2; ++round) {
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+        const bool kill_taker = random() % 2 == 0;
+        auto& victims = kill_taker ? takers : putters;
+        pid_t& victim = victims[random() % victims.size()];
+        ::kill(victim, SIGKILL);
+        CHECK(end_of(victim) == -SIGKILL);
+        ++kills;
+        killed_takers += kill_taker ? 1 : 0;
+        victim = kill_taker ? start(taker) : start(putter);
+    }
+    for (const pid_t pid : putters) {
+        ::kill(pid, SIGKILL);
+        (void)end_of(pid);
+    }
+    // the takers empty it: nobody is stranded
+    CHECK(eventually([&] { return queue.empty(); }, 20s));
+    std::this_thread::sleep_for(20ms);
+    for (const pid_t pid : takers) {
+        ::kill(pid, SIGKILL);
+        (void)end_of(pid);
+    }
+    CHECK(queue.empty());
+    int lost = 0;
+    int twice = 0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(next[0]) && i < width; ++i) {
+        lost += confirmed[i] == 1 && taken[i] == 0 ? 1 : 0;
+        twice += taken[i] > 1 ? 1 : 0;
+    }
+    CHECK(twice == 0);
+    CHECK(lost <= killed_takers + 3);
+    CHECK(kills > 10);
+    queue.put({1});
+    CHECK(queue.get() == std::vector<int>{1});
+}
+
+TEST_CASE("A stopped process that holds a queue's lock delays a call to its deadline, not for ever",
+          "[queues]") {
+    const mp::Queue<std::vector<char>> queue;
+    const std::vector<char> large(32 << 20, 'x');
+    const pid_t child = start([&] {
+        for (;;) {
+            queue.put(large);
+            (void)queue.get();
+        }
+    });
+    std::mt19937 random(5);
+    for (int i = 0; i < 20; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1 + random() % 10));
+        ::kill(child, SIGSTOP);
+        const auto begin = clock_type::now();
+        try {
+            queue.put({'y'}, 10ms);
+        } catch (const mp::Full&) {
+        }
+        CHECK(clock_type::now() - begin < 5s);
+        ::kill(child, SIGCONT);
+    }
+    ::kill(child, SIGKILL);
+    CHECK(end_of(child) == -SIGKILL);
+}
