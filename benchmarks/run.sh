@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 bash cmake/install_packages.sh g++ cmake ninja-build libboost1.81-dev \
-    libboost-serialization1.81-dev python3
+    libboost-serialization1.81-dev libssl-dev python3
 cmake --preset bench >/dev/null
 cmake --build --preset bench --target benchmarks
 exec python3 benchmarks/report.py build/bench "$@"

@@ -2,6 +2,7 @@
 // The whole library; include multiprocessing/pool.hpp and its neighbours for one part of it.
 #pragma once
 
+#include <multiprocessing/connection.hpp>
 #include <multiprocessing/core/config.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/logging.hpp>

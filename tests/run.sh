@@ -14,8 +14,8 @@ if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then
     shift
 fi
 
-packages=(g++ cmake ninja-build libboost1.81-dev libboost-serialization1.81-dev catch2 zlib1g-dev
-    pigz python3)
+packages=(g++ cmake ninja-build libboost1.81-dev libboost-serialization1.81-dev libssl-dev
+    catch2 zlib1g-dev pigz python3)
 case $preset in
 clang) packages+=(clang-16) ;;
 tsan) packages+=(clang-16 libclang-rt-16-dev) ;;

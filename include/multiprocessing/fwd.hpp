@@ -8,6 +8,8 @@
 //   core           Logger, LogLevel, Timeout
 //   serialization  arguments<A...>, partial_function<F, Bound...>; the concept Picklable
 //   process        Process, ProcessOptions, ProcessInfo, StartMethod, InterruptGuard
+//   connection     Connection; connection::Listener, connection::Address, their options
+//                  connection::ListenerOptions and ClientOptions; reduction::DupFd
 //   pool           Pool<F>, ThreadPool, PoolOptions, Initializer, Count, Context;
 //                  AsyncResult<T>, IMapIterator<R>; ApplyOptions, ApplyAsyncOptions<R>,
 //                  MapOptions, MapAsyncOptions<List>, ImapOptions
@@ -54,6 +56,18 @@ struct ProcessOptions;
 class Process;
 class ProcessInfo;
 class InterruptGuard;
+
+// connection.hpp
+class Connection;
+namespace connection {
+class Address;
+class Listener;
+struct ListenerOptions;
+struct ClientOptions;
+}  // namespace connection
+namespace reduction {
+class DupFd;
+}  // namespace reduction
 
 // pool.hpp
 class Count;

@@ -15,6 +15,7 @@
 #include <multiprocessing/core/bytes.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/memory/tracker.hpp>
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/stream_socket.hpp>
 #include <multiprocessing/serialization/checks.hpp>
@@ -43,6 +44,8 @@ struct connection_access;
 ///     Python programs.
 class Connection {
   public:
+    using multiprocessing_handle = void;
+
     /// Names no end: closed.
     Connection() = default;
 
@@ -183,8 +186,28 @@ class Connection {
     [[nodiscard]] bool readable() const noexcept { return end_ && end_->readable(); }
     [[nodiscard]] bool writable() const noexcept { return end_ && end_->writable(); }
 
-    /// Whether both name the same end.
+    /// Whether both name the same end in this process.
     friend bool operator==(const Connection&, const Connection&) = default;
+
+    /// Sent to another process, a Connection names the same end there. The tracker keeps it open
+    /// until it is received, or until the last process of the program has ended.
+    /// @throws PicklingError when it is closed; ProcessError when there is no tracker
+    /// @throws UnpicklingError when it was received before: bytes stand for one arrival
+    template <class Archive>
+    void serialize(Archive& archive, unsigned /*version*/) {
+        detail::descriptor_ticket ticket;
+        bool reads = readable();
+        bool writes = writable();
+        if constexpr (Archive::is_saving::value) {
+            if (closed())
+                throw PicklingError("pickling: a closed Connection");
+            ticket = detail::deposit_descriptor(fileno());
+        }
+        archive& ticket& reads& writes;
+        if constexpr (Archive::is_loading::value)
+            end_ = std::make_shared<detail::connection_end>(detail::withdraw_descriptor(ticket),
+                                                            reads, writes);
+    }
 
   private:
     friend struct detail::connection_access;

@@ -51,13 +51,8 @@ class connection_end {
     void close() noexcept {
         if (closed_.exchange(true))
             return;
-        while (!sending_.try_lock_for(wait_slice)) {
-        }
-        while (!receiving_.try_lock_for(wait_slice)) {
-        }
+        const std::scoped_lock both(sending_, receiving_);
         owner_.reset();
-        receiving_.unlock();
-        sending_.unlock();
     }
 
     /// Whether there is something to receive, the end of the stream included.
@@ -89,7 +84,7 @@ class connection_end {
                     throw EOFError("connection: the other end is closed");
                 if (sent.state == os::transfer_state::would_block) {
                     pause(deadline);
-                    os::wait_for_room(fd_, slice(deadline));
+                    os::poll_writable(fd_, deadline.remaining());
                     continue;
                 }
                 const std::size_t from_head = std::min(sent.size, head.size());
@@ -144,9 +139,6 @@ class connection_end {
             throw ValueError("Connection: this end does not receive");
     }
 
-    static std::chrono::milliseconds slice(const Deadline& deadline) {
-        return std::chrono::ceil<std::chrono::milliseconds>(deadline.remaining());
-    }
     /// Before every wait.
     void pause(const Deadline& deadline) const {
         require_open();

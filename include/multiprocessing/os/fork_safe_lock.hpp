@@ -2,15 +2,12 @@
 // A lock between the threads of one process that a fork never leaves held in the child.
 #pragma once
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 
+#include <multiprocessing/core/timeout.hpp>
 #include <multiprocessing/os/fork_count.hpp>
+#include <multiprocessing/os/futex.hpp>
 
 namespace multiprocessing {
 inline namespace v0 {
@@ -43,18 +40,22 @@ class fork_safe_lock {
                 return true;
         if (word_.compare_exchange_strong(seen, here() | awaited, std::memory_order_relaxed) ||
             seen == (here() | awaited)) {
-            const timespec time{static_cast<time_t>(limit.count() / 1'000'000'000),
-                                static_cast<long>(limit.count() % 1'000'000'000)};
-            ::syscall(SYS_futex, &word_, FUTEX_WAIT_PRIVATE, here() | awaited, &time, nullptr, 0);
+            futex_wait(word_, here() | awaited, limit);
         }
         seen = word_.load(std::memory_order_relaxed);
         return !held_here(seen) &&
                word_.compare_exchange_strong(seen, here() | awaited, std::memory_order_acquire);
     }
 
+    /// Not ended by an interrupt: for locks that are held briefly.
+    void lock() noexcept {
+        while (!try_lock_for(multiprocessing::detail::wait_slice)) {
+        }
+    }
+
     void unlock() noexcept {
         if ((word_.exchange(0, std::memory_order_release) & awaited) != 0)
-            ::syscall(SYS_futex, &word_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+            futex_wake(word_, 1);
     }
 
   private:
@@ -63,8 +64,7 @@ class fork_safe_lock {
     static std::uint32_t here() noexcept { return (fork_count() + 1) * 2; }
     static bool held_here(std::uint32_t word) noexcept { return (word & ~awaited) == here(); }
 
-    std::atomic<std::uint32_t> word_{0};
-    static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+    futex_word word_{0};
 };
 
 }  // namespace os

@@ -92,14 +92,6 @@ inline transfer receive_some(int fd, std::span<std::byte> target) {
     throw_system_error("recv");
 }
 
-/// Waits until there is room to send or the other end is closed, at most `limit`. A signal ends the
-/// wait early.
-inline void wait_for_room(int fd, std::chrono::milliseconds limit) {
-    pollfd entry{fd, POLLOUT, 0};
-    if (::poll(&entry, 1, static_cast<int>(limit.count())) < 0 && errno != EINTR)
-        throw_system_error("poll");
-}
-
 /// The other end sees the end of the stream after what was sent so far.
 inline void shut_down_sending(int fd) noexcept {
     ::shutdown(fd, SHUT_WR);
