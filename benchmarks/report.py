@@ -26,6 +26,7 @@ CONTENDERS = {
     "payload": ["multiprocessing", "copies", "python.py"],
     "lifecycle": ["multiprocessing", "python.py"],
     "load": ["multiprocessing"],
+    "queues": ["multiprocessing", "python.py"],
 }
 
 OURS = "multiprocessing"
@@ -50,6 +51,9 @@ RATIOS = [
     ("lifecycle", "  small parent", "replace_fork_small", OURS, "plain_fork_small", None),
     ("lifecycle", "replacing, spawn, 1 GiB / small", "replace_spawn_1GiB", OURS, "replace_spawn_small", 1.25),
     ("lifecycle", "replacing, forkserver, same", "replace_forkserver_1GiB", OURS, "replace_forkserver_small", 1.25),
+    ("queues", "unlimited, an integer", "unlimited", PYTHON, "unlimited", 1 / 40),
+    ("queues", "at most 100, an integer", "bounded", PYTHON, "bounded", None),
+    ("queues", "16 MiB items", "large", PYTHON, "large", 1 / 10),
     ("load", "8 workers on busy CPUs", "busy_8_workers", OURS, "busy_2_workers", 1.15),
 ]
 

@@ -9,4 +9,7 @@
 #include <multiprocessing/fwd.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
 #include <multiprocessing/serialization.hpp>
+#include <multiprocessing/shared/shareable_list.hpp>
+#include <multiprocessing/shared/shared_memory.hpp>

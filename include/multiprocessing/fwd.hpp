@@ -5,12 +5,15 @@
 //                  OwnerDiedError, CancelledError, WorkerLostError and RemoteError;
 //                  PicklingError, UnpicklingError, ValueError, EOFError, Empty, Full,
 //                  BrokenBarrierError, KeyboardInterrupt; RemoteException
-//   core           Logger, LogLevel, Timeout
+//   core           Count, Logger, LogLevel, Timeout
 //   serialization  arguments<A...>, partial_function<F, Bound...>; the concept Picklable
+//   shared         shared_memory::SharedMemory, ShareableList, ShareableValue,
+//                  SharedMemoryOptions
 //   process        Process, ProcessOptions, ProcessInfo, StartMethod, InterruptGuard
 //   connection     Connection; connection::Listener, connection::Address, their options
 //                  connection::ListenerOptions and ClientOptions; reduction::DupFd
-//   pool           Pool<F>, ThreadPool, PoolOptions, Initializer, Count, Context;
+//   queues         Queue<T>, JoinableQueue<T>, SimpleQueue<T>
+//   pool           Pool<F>, ThreadPool, PoolOptions, Initializer, Context;
 //                  AsyncResult<T>, IMapIterator<R>; ApplyOptions, ApplyAsyncOptions<R>,
 //                  MapOptions, MapAsyncOptions<List>, ImapOptions
 //
@@ -39,7 +42,8 @@ class Full;
 class BrokenBarrierError;
 class KeyboardInterrupt;
 
-// core/logging.hpp, core/timeout.hpp
+// core/count.hpp, core/logging.hpp, core/timeout.hpp
+class Count;
 enum class LogLevel : int;
 class Logger;
 class Timeout;
@@ -49,6 +53,14 @@ template <class... A>
 class arguments;
 template <class F, class... Bound>
 class partial_function;
+
+// shared.hpp
+namespace shared_memory {
+struct SharedMemoryOptions;
+class SharedMemory;
+class ShareableValue;
+class ShareableList;
+}  // namespace shared_memory
 
 // process.hpp
 enum class StartMethod : int;
@@ -69,8 +81,15 @@ namespace reduction {
 class DupFd;
 }  // namespace reduction
 
+// queues.hpp
+template <class T>
+class Queue;
+template <class T>
+class JoinableQueue;
+template <class T>
+class SimpleQueue;
+
 // pool.hpp
-class Count;
 class Initializer;
 struct PoolOptions;
 struct ApplyOptions;
