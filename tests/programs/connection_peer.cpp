@@ -43,7 +43,7 @@ void serve(const std::string& address, const std::optional<std::string>& key) {
 
 void talk(const std::string& address, const std::optional<std::string>& key) {
     const mp::Connection server = mp::connection::Client(address_of(address), {.authkey = key});
-    for (const std::size_t size : {0, 1, 4096, 70'000, 3'000'000}) {
+    for (const std::size_t size : {0u, 1u, 4096u, 70'000u, 3'000'000u}) {
         Bytes message(size);
         for (std::size_t i = 0; i < size; ++i)
             message[i] = static_cast<std::byte>(i * 7 + i / 256);
