@@ -79,8 +79,9 @@ class log_position {
 struct queue_control {
     // written by putters, under `putting`
     alignas(64) os::robust_mutex putting;
-    std::uint64_t top = 0;                    ///< behind all that the log ever used
-    std::atomic<std::uint64_t> allocated{0};  ///< so much of the log has pages
+    std::uint64_t top = 0;  ///< behind all that the log ever used
+    // a line of its own, which both sides read with every item and few write
+    alignas(64) std::atomic<std::uint64_t> allocated{0};  ///< so much of the log has pages
     alignas(64) std::atomic<std::uint64_t> tail{0};
     os::futex_word getters{0};  ///< how many sleep until something is put
     // written by getters, under `getting`
@@ -254,7 +255,7 @@ class queue_memory {
 
     bool try_put(std::span<const std::byte> bytes, const Deadline& deadline) {
         queue_control& c = control();
-        if (size() >= c.most)
+        if (c.most != highest && size() >= c.most)
             return false;
         const section guard(c.putting, deadline);
         if (!guard)
