@@ -11,6 +11,7 @@
 #include <multiprocessing/connection.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// One input; aborts when the library does what it must not.
@@ -39,13 +40,20 @@ inline std::string framed(std::string_view text) {
            std::string(text);
 }
 
-/// A connection whose other side has sent these bytes and will send no more.
-inline mp::Connection connection_with(std::string_view bytes) {
-    auto [mine, other] = mp::os::stream_pair();
-    require(::send(other.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
-                static_cast<ssize_t>(bytes.size()),
-            "the input does not fit into a socket");
-    return mp::Connection(mine.release());
-}
+/// A connection whose other side has sent some bytes and will send no more, but can be sent to.
+struct Fed {
+    mp::os::descriptor other;
+    mp::Connection connection;
+
+    explicit Fed(std::string_view bytes) {
+        auto [mine, theirs] = mp::os::stream_pair();
+        require(::send(theirs.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+                    static_cast<ssize_t>(bytes.size()),
+                "the input does not fit into a socket");
+        mp::os::shut_down_sending(theirs.get());
+        other = std::move(theirs);
+        connection = mp::Connection(mine.release());
+    }
+};
 
 }  // namespace fuzz

@@ -37,11 +37,11 @@ std::optional<std::string_view> take_message(std::string_view& bytes) {
 /// Receives until that fails, which it must do where the whole messages end.
 template <class Receive>
 void expect(std::string_view input, Receive receive) {
-    const mp::Connection connection = connection_with(input);
+    const Fed fed(input);
     try {
         for (;;) {
             const auto message = take_message(input);
-            receive(connection, message);
+            receive(fed.connection, message);
             require(message.has_value(), "something arrived that was not sent");
         }
     } catch (const mp::EOFError&) {

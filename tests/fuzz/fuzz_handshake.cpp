@@ -26,13 +26,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view input(reinterpret_cast<const char*>(data),
                                  std::min(size, longest_input));
     try {
-        mp::connection::deliver_challenge(connection_with(input), "key");
+        mp::connection::deliver_challenge(Fed(input).connection, "key");
         require(false, "one who does not know the key was let in");
     } catch (const mp::AuthenticationError&) {
     }
     try {
         // who asks and then says welcome is believed: it is our answer that it judges
-        mp::connection::answer_challenge(connection_with(input), "key");
+        mp::connection::answer_challenge(Fed(input).connection, "key");
         require(input.find(welcome) != input.npos, "nobody said welcome");
     } catch (const mp::AuthenticationError&) {
     }
