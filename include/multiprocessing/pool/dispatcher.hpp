@@ -152,8 +152,10 @@ class dispatcher {
             const std::uint64_t written = write(owner, front.first, most, failure);
             if (written != 0) {
                 // The rest keeps its reference; most slices have none, and counting costs.
+                // No memory for the slice is found out before the job is taken from where it was.
+                slice& taken = packed.slices.emplace_back();
                 job_ref holder = written == front.count ? std::move(front.owner) : front.owner;
-                packed.slices.push_back({std::move(holder), front.first, written});
+                taken = {std::move(holder), front.first, written};
                 packed.items += written;
                 cost_so_far += cost * written;
                 if (worker.chunks_left != unlimited_chunks)
