@@ -11,5 +11,5 @@
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/serialization.hpp>
-#include <multiprocessing/shared/shareable_list.hpp>
-#include <multiprocessing/shared/shared_memory.hpp>
+#include <multiprocessing/shared.hpp>
+#include <multiprocessing/synchronize.hpp>

@@ -7,8 +7,9 @@
 //                  BrokenBarrierError, KeyboardInterrupt; RemoteException
 //   core           Count, Logger, LogLevel, Timeout
 //   serialization  arguments<A...>, partial_function<F, Bound...>; the concept Picklable
-//   shared         shared_memory::SharedMemory, ShareableList, ShareableValue,
-//                  SharedMemoryOptions
+//   synchronize    Lock, RLock, AnyLock, Semaphore, BoundedSemaphore, Condition, Event, Barrier
+//   shared         Value<T>, Array<T>, RawValue<T>, RawArray<T>; shared_memory::SharedMemory,
+//                  ShareableList, ShareableValue, SharedMemoryOptions
 //   process        Process, ProcessOptions, ProcessInfo, StartMethod, InterruptGuard
 //   connection     Connection; connection::Listener, connection::Address, their options
 //                  connection::ListenerOptions and ClientOptions; reduction::DupFd
@@ -61,6 +62,26 @@ class SharedMemory;
 class ShareableValue;
 class ShareableList;
 }  // namespace shared_memory
+
+// synchronize.hpp
+class Lock;
+class RLock;
+class AnyLock;
+class Semaphore;
+class BoundedSemaphore;
+class Condition;
+class Event;
+class Barrier;
+
+// shared.hpp
+template <class T>
+class Value;
+template <class T>
+class RawValue;
+template <class T>
+class Array;
+template <class T>
+class RawArray;
 
 // process.hpp
 enum class StartMethod : int;

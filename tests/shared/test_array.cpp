@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSL-1.0
+// Array and RawArray: what they are made from, and that a copy names the same elements.
+#include <multiprocessing/shared/array.hpp>
+
+#include <stdexcept>
+#include <vector>
+
+#include <multiprocessing/serialization/pickle.hpp>
+
+#include "synchronize/core_tools.hpp"
+
+using namespace core_test;
+namespace mp = multiprocessing;
+
+TEST_CASE("An Array holds zeros, a list or a range", "[shared]") {
+    const mp::Array<double> zeros(3);
+    CHECK((zeros[0] == 0 && zeros[2] == 0 && zeros.size() == 3));
+    const mp::Array<int> list{1, 2, 3};
+    CHECK((list[0] == 1 && list[2] == 3 && list.get_obj().size() == 3));
+    const std::vector<float> values{1, 2};
+    const mp::RawArray range(values);
+    CHECK((range.size() == 2 && range[1] == 2));
+    CHECK(mp::Array<char>(0).size() == 0);
+    CHECK_THROWS_AS(mp::Array<int>(-1), mp::ValueError);
+    CHECK_THROWS_AS(mp::Array<double>(std::int64_t{1} << 61), mp::ValueError);
+}
+
+TEST_CASE("An index out of range throws from at", "[shared]") {
+    const mp::Array<int> array{1, 2};
+    CHECK(array.at(1) == 2);
+    CHECK_THROWS_AS(array.at(2), std::out_of_range);
+}
+
+TEST_CASE("A copy, in braces too, and a pickled handle name the same array", "[shared]") {
+    const mp::Lock lock;
+    const mp::Array<int> array(4, lock);
+    const mp::Array<int> copy{array};
+    const auto arrived = mp::loads<mp::Array<int>>(mp::dumps(array));
+    CHECK(arrived.get_lock() == lock);
+    Child other([&] {
+        copy[1] = 5;
+        arrived[2] = 6;
+        return 0;
+    });
+    CHECK(other.join() == 0);
+    CHECK((array[1] == 5 && array[2] == 6));
+}

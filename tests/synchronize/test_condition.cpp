@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSL-1.0
+// Condition: waiting under its lock, and under one that was given.
+#include <multiprocessing/synchronize/condition.hpp>
+
+#include <mutex>
+
+#include <multiprocessing/serialization/pickle.hpp>
+
+#include "synchronize/core_tools.hpp"
+
+using namespace core_test;
+namespace mp = multiprocessing;
+
+TEST_CASE("A notification wakes a process that waits for a predicate", "[synchronize]") {
+    const mp::Lock lock;
+    const mp::Condition condition = GENERATE(0, 1) == 0 ? mp::Condition() : mp::Condition(lock);
+    const Shared<std::atomic<int>> step(0);
+    Child waiter([&] {
+        const std::unique_lock guard(condition);
+        *step = 1;
+        return condition.wait_for([&] { return *step == 2; }, 10s) ? 5 : 0;
+    });
+    CHECK(eventually([&] { return *step == 1; }));
+    {
+        const std::unique_lock guard(condition);
+        *step = 2;
+        condition.notify();
+    }
+    CHECK(waiter.join() == 5);
+}
+
+TEST_CASE("A wait that nobody notifies ends with its timeout, holding every level of the lock",
+          "[synchronize]") {
+    const mp::Condition condition;
+    condition.acquire();
+    condition.acquire();
+    CHECK_FALSE(condition.wait(10ms));
+    CHECK_FALSE(condition.wait_for([] { return false; }, 10ms));
+    condition.release();
+    condition.release();
+    CHECK_THROWS_AS(condition.release(), mp::ValueError);
+}
+
+TEST_CASE("Who does not hold the lock may neither wait nor notify", "[synchronize]") {
+    const mp::Condition condition;
+    CHECK_THROWS_AS(condition.wait(), mp::ValueError);
+    CHECK_THROWS_AS(condition.notify(), mp::ValueError);
+    CHECK_THROWS_AS(condition.notify_all(), mp::ValueError);
+    const std::unique_lock guard(condition);
+    CHECK_THROWS_AS(condition.notify(-1), mp::ValueError);
+}
+
+TEST_CASE("A pickled handle names the same condition and the same lock", "[synchronize]") {
+    const mp::Lock lock;
+    const mp::Condition condition(lock);
+    const auto arrived = mp::loads<mp::Condition>(mp::dumps(condition));
+    CHECK(arrived == condition);
+    lock.acquire();
+    arrived.notify_all();
+    arrived.release();
+}

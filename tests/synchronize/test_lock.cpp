@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSL-1.0
+// Lock, RLock and AnyLock: who holds them, who may release them, and what a copy names.
+#include <multiprocessing/synchronize/lock.hpp>
+
+#include <mutex>
+
+#include <multiprocessing/serialization/pickle.hpp>
+
+#include "synchronize/core_tools.hpp"
+
+using namespace core_test;
+namespace mp = multiprocessing;
+
+TEST_CASE("A Lock is held by one process at a time", "[synchronize]") {
+    const mp::Lock lock;
+    CHECK(lock.acquire());
+    Child other([&] { return lock.acquire(false) || lock.acquire(10ms) || lock.try_lock(); });
+    CHECK(other.join() == 0);
+    lock.release();
+    Child next([&] {
+        const std::scoped_lock guard(lock);
+        return 7;
+    });
+    CHECK(next.join() == 7);
+}
+
+TEST_CASE("Only the holder releases a lock", "[synchronize]") {
+    const mp::Lock lock;
+    const mp::RLock recursive;
+    CHECK_THROWS_AS(lock.release(), mp::ValueError);
+    CHECK_THROWS_AS(recursive.release(), mp::ValueError);
+    lock.acquire();
+    Child other([&] {
+        try {
+            lock.release();
+        } catch (const mp::ValueError&) {
+            return 3;
+        }
+        return 0;
+    });
+    CHECK(other.join() == 3);
+    lock.release();
+}
+
+TEST_CASE("An RLock is free when it was released as often as it was acquired", "[synchronize]") {
+    const mp::RLock lock;
+    const auto taken_elsewhere = [&] {
+        return Child([&] { return lock.acquire(false) ? (lock.release(), 1) : 0; }).join();
+    };
+    lock.acquire();
+    CHECK(lock.acquire(false));
+    lock.release();
+    CHECK(taken_elsewhere() == 0);
+    lock.release();
+    CHECK(taken_elsewhere() == 1);
+}
+
+TEST_CASE("The death of a holder is told once, then the lock works as before", "[synchronize]") {
+    const mp::Lock lock;
+    Child holder([&] { return lock.acquire() ? 0 : 1; });
+    CHECK(holder.join() == 0);
+    CHECK_THROWS_AS(lock.acquire(), mp::OwnerDiedError);
+    CHECK(lock.acquire(false));
+    lock.release();
+}
+
+TEST_CASE("Copies and pickled handles name the same lock", "[synchronize]") {
+    const mp::RLock lock;
+    const mp::AnyLock any = lock;
+    const auto arrived = mp::loads<mp::RLock>(mp::dumps(lock));
+    CHECK(any == lock);
+    CHECK(arrived == lock);
+    CHECK_FALSE(mp::RLock() == lock);
+    arrived.acquire();
+    any.release();
+}
+
+TEST_CASE("A named Lock is one lock for all who open it", "[synchronize]") {
+    const mp::Lock first("multiprocessing-test-lock");
+    const mp::Lock second("multiprocessing-test-lock");
+    first.acquire();
+    Child other([&] { return second.acquire(false) ? 1 : 0; });
+    CHECK(other.join() == 0);
+    second.release();
+    // A process that has forked leaves the name to its family's end.
+    ::unlink(("/dev/shm/multiprocessing-" + std::to_string(::geteuid()) +
+              "-lock-multiprocessing-test-lock")
+                 .c_str());
+}
