@@ -63,6 +63,16 @@ int forge_locations_and_die(std::uint64_t location, std::uint64_t size) {
     return 1;
 }
 
+/// Item 0 says that the answer lies where nothing is, item 1 keeps it from being sent.
+int forge_and_stay(int item) {
+    if (item == 0) {
+        return forge_locations(std::uint64_t{1} << 40, 8);
+    }
+    for (;;) {
+        ::pause();
+    }
+}
+
 /// Overwrites what this worker tells of its progress.
 int damage_progress(int seed) {
     const auto page = own_channel().first(4096);
@@ -158,6 +168,19 @@ TEST_CASE("An answer that says it lies where nothing is fails its call", "[crash
                     return 2;
                 }
             }
+        }
+        return works(pool) ? 0 : 3;
+    });
+}
+
+TEST_CASE("A damaged answer that is read while its worker is busy costs that worker alone",
+          "[crash][pool]") {
+    in_a_program([](mp::Pool<>& pool) {
+        auto list = pool.map_async(forge_and_stay, numbers(2), {.chunksize = 2});
+        const std::string told = outcome(list);
+        if (told != "UnpicklingError") {
+            std::fprintf(stderr, "the call ended with: %s\n", told.c_str());
+            return 1;
         }
         return works(pool) ? 0 : 3;
     });

@@ -235,7 +235,7 @@ class scheduler {
             std::rethrow_exception(unfit);
     }
     void settle(worker_slot& worker, const answer& got, std::exception_ptr& unfit) {
-        if (got.number == 0) {
+        if (got.number == 0 && !worker.ready) {
             try {
                 supervisor_.greet(worker, got);
             } catch (...) {  // no other worker would fare better

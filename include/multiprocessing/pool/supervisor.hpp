@@ -169,8 +169,12 @@ class supervisor {
             if (worker.flights.empty() || worker.flights.front().items < 2)
                 continue;
             flight& open = worker.flights.front();
-            if (const auto got = worker.link->staged(open.number, open.settled, copy_))
-                collector_->settle(open, *got, done);
+            try {
+                if (const auto got = worker.link->staged(open.number, open.settled, copy_))
+                    collector_->settle(open, *got, done);
+            } catch (const UnpicklingError&) {
+                condemn(worker, std::current_exception());
+            }
         }
     }
 

@@ -186,6 +186,10 @@ class worker_link {
             return std::nullopt;
         result_header header;
         std::memcpy(&header, slot, sizeof header);
+        // A size that was read after a move belongs to the new place: that is no damage.
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (std::atomic_ref(slot->location).load(std::memory_order_relaxed) != header.location)
+            return std::nullopt;
         const answer found{number, answered ? header.items : finished & 0xffffffffU, 0, {}};
         if (found.items <= known)
             return std::nullopt;
