@@ -120,6 +120,10 @@ struct HoldsExplicit {
     Explicit e;
     int j;
 };
+struct BeginsWithExplicit {
+    Explicit e{1};
+    int j = 0;
+};
 struct Image {
     unsigned char pixels[256][256];
     char name[1000];
@@ -238,4 +242,5 @@ TEST_CASE("Members are counted, whatever their kind", "[picklable]") {
     STATIC_REQUIRE(mp::detail::field_count<Tree>() == 4);
     STATIC_REQUIRE(mp::detail::field_count<Many>() == 27);
     STATIC_REQUIRE(mp::detail::field_count<HoldsExplicit>() == 2);
+    STATIC_REQUIRE(mp::detail::field_count<BeginsWithExplicit>() == 2);
 }

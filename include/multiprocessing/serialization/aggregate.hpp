@@ -116,13 +116,13 @@ constexpr std::size_t count_values() {
 }
 
 /// The number of members of an aggregate, `most_fields` + 1 for any greater number. A member with
-/// an explicit default constructor is no
-/// `{}`; an aggregate with one is counted by values instead, which counts the elements of C arrays.
+/// an explicit default constructor is no `{}`; an aggregate that has one without an initializer, or
+/// as its first member, is counted by values instead, which counts the elements of C arrays.
 template <class T>
 constexpr std::size_t field_count() {
     if constexpr (std::is_empty_v<T>)
         return 0;
-    else if constexpr (takes_braces<T, 0>())
+    else if constexpr (takes_braces<T, 1>())
         return count_braces<T>();
     else
         return count_values<T>();
