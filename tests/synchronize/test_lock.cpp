@@ -3,8 +3,12 @@
 #include <multiprocessing/synchronize/lock.hpp>
 
 #include <mutex>
+#include <utility>
 
 #include <multiprocessing/serialization/pickle.hpp>
+#include <multiprocessing/synchronize/condition.hpp>
+#include <multiprocessing/synchronize/event.hpp>
+#include <multiprocessing/synchronize/semaphore.hpp>
 
 #include "synchronize/core_tools.hpp"
 
@@ -86,4 +90,34 @@ TEST_CASE("A named Lock is one lock for all who open it", "[synchronize]") {
     ::unlink(("/dev/shm/multiprocessing-" + std::to_string(::geteuid()) +
               "-lock-multiprocessing-test-lock")
                  .c_str());
+}
+
+TEST_CASE("A handle that names no lock, or was moved from, throws", "[synchronize]") {
+    const mp::AnyLock none;
+    CHECK_THROWS_AS(none.acquire(), mp::ValueError);
+    CHECK_THROWS_AS(none.acquire(1ms), mp::ValueError);
+    CHECK_THROWS_AS(none.try_lock(), mp::ValueError);
+    CHECK_THROWS_AS(none.release(), mp::ValueError);
+    CHECK_THROWS_AS(mp::dumps(none), mp::PicklingError);
+    CHECK_THROWS_AS(mp::Condition(none).acquire(), mp::ValueError);
+    CHECK_THROWS_AS(mp::Condition(none).wait(1ms), mp::ValueError);
+    CHECK_THROWS_AS(mp::Condition(none).notify(), mp::ValueError);
+
+    mp::Lock lock;
+    const mp::Lock moved = std::move(lock);
+    CHECK(moved.acquire(false));
+    moved.release();
+    CHECK_THROWS_AS(lock.acquire(), mp::ValueError);
+    lock = moved;
+    CHECK(lock.acquire(false));
+    lock.release();
+
+    mp::Semaphore semaphore;
+    mp::Event event;
+    const mp::Semaphore moved_semaphore = std::move(semaphore);
+    const mp::Event moved_event = std::move(event);
+    CHECK_THROWS_AS(semaphore.acquire(), mp::ValueError);
+    CHECK_THROWS_AS(semaphore.get_value(), mp::ValueError);
+    CHECK_THROWS_AS(event.is_set(), mp::ValueError);
+    CHECK_THROWS_AS(event.set(), mp::ValueError);
 }

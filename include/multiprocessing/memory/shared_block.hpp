@@ -39,8 +39,18 @@ class shared_block {
     /// The alignment of every block.
     static constexpr std::size_t alignment = shared_heap::grain;
 
-    /// Names nothing.
+    /// Names nothing, as a block that was moved from.
     shared_block() noexcept = default;
+    shared_block(const shared_block&) = default;
+    shared_block& operator=(const shared_block&) = default;
+    shared_block(shared_block&& other) noexcept
+        : held_(std::move(other.held_)), data_(std::exchange(other.data_, nullptr)) {}
+    shared_block& operator=(shared_block&& other) noexcept {
+        held_ = std::move(other.held_);
+        data_ = std::exchange(other.data_, nullptr);
+        return *this;
+    }
+    ~shared_block() = default;
 
     /// A block of zeros whose pages exist, so that touching it never fails.
     /// @throws std::system_error (ENOSPC, ENOMEM, EMFILE)
@@ -70,9 +80,12 @@ class shared_block {
     [[nodiscard]] std::byte* data() const noexcept { return data_; }
     [[nodiscard]] std::size_t size() const noexcept { return held_ ? held_->size() : 0; }
     /// @pre a T was made there, by this process or another one
+    /// @throws ValueError for a block that names nothing
     template <class T>
-    [[nodiscard]] T* as() const noexcept {
+    [[nodiscard]] T* as() const {
         static_assert(alignof(T) <= alignment && std::is_trivially_destructible_v<T>);
+        if (data_ == nullptr) [[unlikely]]
+            throw ValueError("a handle that names no shared object was used");
         return reinterpret_cast<T*>(data_);
     }
 

@@ -32,8 +32,8 @@ class Value : private detail::plain_check<T> {
     Value(T value, AnyLock lock) : block_(allocate(value)), lock_(std::move(lock)) {}
 
     /// The object itself.
-    [[nodiscard]] T& value() const noexcept { return block_.as<memory>()->value; }
-    [[nodiscard]] T& get_obj() const noexcept { return value(); }
+    [[nodiscard]] T& value() const { return block_.as<memory>()->value; }
+    [[nodiscard]] T& get_obj() const { return value(); }
     /// The lock that was given, or the RLock made.
     [[nodiscard]] AnyLock& get_lock() noexcept { return lock_; }
     [[nodiscard]] const AnyLock& get_lock() const noexcept { return lock_; }
@@ -77,7 +77,7 @@ class RawValue : private detail::plain_check<T> {
     }
 
     /// The object itself.
-    [[nodiscard]] T& value() const noexcept { return *block_.as<T>(); }
+    [[nodiscard]] T& value() const { return *block_.as<T>(); }
 
     /// Two handles are equal when they name the same object.
     friend bool operator==(const RawValue&, const RawValue&) = default;

@@ -7,11 +7,13 @@
 #include <limits>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include <multiprocessing/core/count.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
 #include <multiprocessing/memory/shared_block.hpp>
+#include <multiprocessing/synchronize/action.hpp>
 #include <multiprocessing/synchronize/barrier_core.hpp>
 
 namespace multiprocessing {
@@ -25,19 +27,17 @@ inline namespace v0 {
 class Barrier {
   public:
     using multiprocessing_handle = void;
-    /// A function, or a lambda without captures: it travels with the handle.
-    using Action = void (*)();
 
-    /// Names no barrier, until one is assigned.
+    /// Names no barrier, until one is assigned: every call throws ValueError.
     Barrier() noexcept = default;
     /// @param parties how many meet, at least 1
-    /// @param action called once a round, by the last to arrive, before the others go on; may be
-    ///     null
+    /// @param action called once a round, by the last to arrive, before the others go on. Forked
+    ///     processes inherit it; sent to another one it must be picklable, else PicklingError
     /// @param timeout that of wait() without one; none by default
     /// @throws ValueError for less than one party; std::system_error when there is no memory
-    explicit Barrier(Count parties, Action action = nullptr,
+    explicit Barrier(Count parties, detail::action action = {},
                      std::optional<Timeout> timeout = std::nullopt)
-        : action_(action) {
+        : action_(std::move(action)) {
         const std::uint64_t number = parties.at_least(1, "Barrier: parties");
         if (number > std::numeric_limits<std::int32_t>::max())
             throw ValueError("Barrier: parties must be at most 2147483647");
@@ -63,10 +63,10 @@ class Barrier {
     /// Makes it as new. Who waits gets BrokenBarrierError.
     void reset() const { core().reset(); }
 
-    [[nodiscard]] std::uint32_t parties() const noexcept { return core().parties; }
+    [[nodiscard]] std::uint32_t parties() const { return core().parties; }
     /// How many wait at this moment.
-    [[nodiscard]] std::uint32_t n_waiting() const noexcept { return core().arrived.load(); }
-    [[nodiscard]] bool broken() const noexcept { return core().broken.load() != 0; }
+    [[nodiscard]] std::uint32_t n_waiting() const { return core().arrived.load(); }
+    [[nodiscard]] bool broken() const { return core().broken.load() != 0; }
 
     /// Two handles are equal when they name the same barrier.
     friend bool operator==(const Barrier& a, const Barrier& b) noexcept {
@@ -76,25 +76,17 @@ class Barrier {
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
         block_.serialize(archive, version);
-        bool acts = action_ != nullptr;
-        archive& acts;
-        if (acts)
-            archive& action_;
+        action_.serialize(archive, version);
     }
 
   private:
-    [[nodiscard]] detail::barrier_core& core() const noexcept {
-        return *block_.as<detail::barrier_core>();
-    }
+    [[nodiscard]] detail::barrier_core& core() const { return *block_.as<detail::barrier_core>(); }
     std::uint32_t wait_until(const detail::Deadline& deadline) const {
-        return core().wait(deadline, [this] {
-            if (action_ != nullptr)
-                action_();
-        });
+        return core().wait(deadline, action_);
     }
 
     detail::shared_block block_;
-    Action action_ = nullptr;
+    detail::action action_;
 };
 
 }  // namespace v0

@@ -99,9 +99,7 @@ class Condition {
         new (block.data()) memory();
         return block;
     }
-    [[nodiscard]] detail::condition_core& core() const noexcept {
-        return block_.as<memory>()->condition;
-    }
+    [[nodiscard]] detail::condition_core& core() const { return block_.as<memory>()->condition; }
     void require_held(const char* call) const {
         if (!lock_.core().held_by_caller())
             throw ValueError(std::string(call) + ": the caller does not hold the lock");

@@ -25,10 +25,10 @@ class Event {
         new (block_.data()) detail::event_core();
     }
 
-    [[nodiscard]] bool is_set() const noexcept { return core().is_set(); }
+    [[nodiscard]] bool is_set() const { return core().is_set(); }
     /// Sets it and wakes all that wait, also those who would find it cleared again.
-    void set() const noexcept { core().set(); }
-    void clear() const noexcept { core().clear(); }
+    void set() const { core().set(); }
+    void clear() const { core().clear(); }
     /// Waits until it is set.
     /// @returns true
     /// @note Throws KeyboardInterrupt under an InterruptGuard.
@@ -45,9 +45,7 @@ class Event {
     }
 
   private:
-    [[nodiscard]] detail::event_core& core() const noexcept {
-        return *block_.as<detail::event_core>();
-    }
+    [[nodiscard]] detail::event_core& core() const { return *block_.as<detail::event_core>(); }
 
     detail::shared_block block_;
 };

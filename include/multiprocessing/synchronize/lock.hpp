@@ -72,7 +72,7 @@ class lock_handle {
     lock_handle(lock_handle&&) = default;
     lock_handle& operator=(lock_handle&&) = default;
 
-    [[nodiscard]] lock_core& core() const noexcept { return *block_.as<lock_core>(); }
+    [[nodiscard]] lock_core& core() const { return *block_.as<lock_core>(); }
 
   private:
     // The kernel walks the list of held robust mutexes when a thread ends.
@@ -115,7 +115,7 @@ class RLock : public detail::lock_handle {
 /// Either a Lock or an RLock: what Condition, Value and Array have.
 class AnyLock : public detail::lock_handle {
   public:
-    /// Names no lock, until one is assigned.
+    /// Names no lock, until one is assigned: every call throws ValueError.
     AnyLock() noexcept : lock_handle(detail::shared_block()) {}
     AnyLock(const Lock& lock) : lock_handle(lock) {}
     AnyLock(const RLock& lock) : lock_handle(lock) {}

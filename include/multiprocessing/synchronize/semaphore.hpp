@@ -25,9 +25,11 @@ class Semaphore {
   public:
     using multiprocessing_handle = void;
 
+    /// One permit. @throws std::system_error when there is no memory
+    Semaphore() : Semaphore(Count(1)) {}
     /// @param value the free permits, 0 to 2147483647
     /// @throws ValueError for another number; std::system_error when there is no memory
-    explicit Semaphore(Count value = 1)
+    explicit Semaphore(Count value)
         : Semaphore(permits(value, "Semaphore: value"), detail::semaphore_core::highest) {}
 
     /// Takes a permit; waits for one.
@@ -44,10 +46,10 @@ class Semaphore {
             throw ValueError("Semaphore.release: called too often");
     }
     /// The free permits at this moment.
-    [[nodiscard]] std::uint32_t get_value() const noexcept { return core().value.load(); }
+    [[nodiscard]] std::uint32_t get_value() const { return core().value.load(); }
 
     void lock() const { acquire(); }
-    bool try_lock() const noexcept { return core().try_acquire(); }
+    bool try_lock() const { return core().try_acquire(); }
     void unlock() const { release(); }
 
     /// Two handles are equal when they name the same semaphore.
@@ -71,7 +73,7 @@ class Semaphore {
     }
 
   private:
-    [[nodiscard]] detail::semaphore_core& core() const noexcept {
+    [[nodiscard]] detail::semaphore_core& core() const {
         return *block_.as<detail::semaphore_core>();
     }
 
@@ -82,8 +84,10 @@ class Semaphore {
 /// @par Python `multiprocessing.BoundedSemaphore`
 class BoundedSemaphore : public Semaphore {
   public:
-    /// As Semaphore.
-    explicit BoundedSemaphore(Count value = 1)
+    // As Semaphore's.
+
+    BoundedSemaphore() : BoundedSemaphore(Count(1)) {}
+    explicit BoundedSemaphore(Count value)
         : Semaphore(permits(value, "BoundedSemaphore: value"),
                     permits(value, "BoundedSemaphore: value")) {}
 };
