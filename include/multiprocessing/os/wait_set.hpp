@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -49,9 +50,15 @@ class wait_set {
               descriptor(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")))) {}
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    void add(int member) { control(EPOLL_CTL_ADD, member, false); }
+    void add(int member) { control(EPOLL_CTL_ADD, member, EPOLLIN); }
     /// Waits for room to write, too, or no more.
-    void set_writable(int member, bool writable) { control(EPOLL_CTL_MOD, member, writable); }
+    void set_writable(int member, bool writable) { set(member, true, writable); }
+    /// Waits for something to read, for room to write, for both or for neither.
+    void set(int member, bool readable, bool writable) {
+        control(EPOLL_CTL_MOD, member, (readable ? EPOLLIN : 0u) | (writable ? EPOLLOUT : 0u));
+    }
+    /// Before a member is closed that another process may have, too.
+    void remove(int member) { control(EPOLL_CTL_DEL, member, 0); }
 
     /// Waits until a member is ready, at most `limit` (negative: for ever), and lists those that
     /// are. A signal ends the wait early.
@@ -67,9 +74,9 @@ class wait_set {
     }
 
   private:
-    void control(int operation, int member, bool writable) {
+    void control(int operation, int member, std::uint32_t events) {
         epoll_event interest{};
-        interest.events = writable ? EPOLLIN | EPOLLOUT : EPOLLIN;
+        interest.events = events;
         interest.data.fd = member;
         check(::epoll_ctl(fd_.get(), operation, member, &interest), "epoll_ctl");
     }
