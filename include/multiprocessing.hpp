@@ -3,6 +3,7 @@
 #pragma once
 
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/context.hpp>
 #include <multiprocessing/core/config.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/logging.hpp>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <multiprocessing/pool/async_result.hpp>
-#include <multiprocessing/pool/context.hpp>
 #include <multiprocessing/pool/imap.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/pool.hpp>

@@ -26,4 +26,13 @@ int main() {
     auto bound = context.Pool([](int x) { return x; }, {.processes = 1});
     bound.map({1, 2});
     process.start();
+
+    mp::Queue<int> queue = context.Queue<int>();
+    mp::Lock lock = context.Lock();
+    queue.put(1);
+    lock.acquire();
+    auto pair = context.Pipe();
+    mp::Value<int> value = context.Value(0, lock);
+    mp::Array<int> array = context.Array<int>({1, 2, 3});
+    [[maybe_unused]] auto zeros = context.Array<double>(1000);
 }

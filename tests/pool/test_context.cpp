@@ -135,3 +135,89 @@ TEST_CASE("A context passes on what does not depend on the start method", "[pool
     CHECK(&context.get_logger() == &mp::get_logger());
     context.freeze_support();
 }
+
+namespace {
+
+/// One of each object that a context makes.
+struct Objects {
+    mp::Lock lock;
+    mp::RLock rlock;
+    mp::Semaphore semaphore;
+    mp::BoundedSemaphore bounded;
+    mp::Condition condition;
+    mp::Event event;
+    mp::Barrier barrier;
+    mp::Value<int> value;
+    mp::RawValue<int> raw_value;
+    mp::Array<int> array;
+    mp::RawArray<int> raw_array;
+    mp::Queue<int> queue;
+    mp::JoinableQueue<int> work;
+    mp::SimpleQueue<int> answers;
+    mp::Connection connection;
+};
+
+void use_all(const Objects& objects) {
+    const std::scoped_lock guard(objects.lock, objects.rlock, objects.semaphore, objects.bounded,
+                                 objects.condition);
+    objects.value.value() += objects.raw_value.value();
+    objects.array[0] += objects.raw_array[0];
+    objects.queue.put(objects.work.get());
+    objects.work.task_done();
+    objects.answers.put(1);
+    objects.connection.send(2);
+    objects.event.set();
+    objects.barrier.wait(patience);
+}
+
+}  // namespace
+
+TEST_CASE("A context makes every shared object, and its processes get them", "[pool][start]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    const auto context = mp::get_context(method);
+    auto [left, right] = context.Pipe();
+    const Objects objects{.lock = context.Lock(),
+                          .rlock = context.RLock(),
+                          .semaphore = context.Semaphore(3),
+                          .bounded = context.BoundedSemaphore(2),
+                          .condition = context.Condition(),
+                          .event = context.Event(),
+                          .barrier = context.Barrier(2),
+                          .value = context.Value(10),
+                          .raw_value = context.RawValue<int>(1),
+                          .array = context.Array<int>(3),
+                          .raw_array = context.RawArray<int>({5, 6}),
+                          .queue = context.Queue<int>(1),
+                          .work = context.JoinableQueue<int>(),
+                          .answers = context.SimpleQueue<int>(),
+                          .connection = right};
+    objects.work.put(7);
+    auto process = context.Process(use_all, {objects});
+    process.start();
+    objects.barrier.wait(patience);
+    CHECK(objects.event.wait(patience));
+    CHECK(objects.queue.get(patience) == 7);
+    objects.work.join();
+    CHECK(objects.answers.get() == 1);
+    CHECK(left.recv<int>() == 2);
+    process.join();
+    CHECK(process.exitcode() == 0);
+    CHECK(objects.value.value() == 11);
+    CHECK(objects.array[0] == 5);
+    CHECK(objects.semaphore.get_value() == 3);
+    CHECK(objects.bounded.get_value() == 2);
+
+    const auto lock = context.Lock();
+    CHECK(context.Value<long>(3, lock).get_lock() == lock);
+    CHECK(context.Array<long>({1, 2}, lock).get_lock() == lock);
+    CHECK(context.Array<long>(2, lock).get_lock() == lock);
+    CHECK(context.Array<long>(std::vector<long>{1, 2, 3}).size() == 3);
+    CHECK(context.RawArray<long>(4).size() == 4);
+    CHECK(context.Value<double>().value() == 0);
+    context.Condition(lock).acquire();
+    CHECK(lock.locked());
+    lock.release();
+    CHECK_FALSE(lock.locked());
+}

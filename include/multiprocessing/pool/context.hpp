@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
-// Context: a start method as an object, which makes processes and pools that use it.
+// Context: a start method as an object, with the functions that make what a program shares.
 #pragma once
 
 #include <concepts>
+#include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <multiprocessing/connection/connection.hpp>
 #include <multiprocessing/core/callable.hpp>
+#include <multiprocessing/core/count.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/pool/options.hpp>
@@ -19,7 +24,15 @@
 #include <multiprocessing/process/process.hpp>
 #include <multiprocessing/process/process_info.hpp>
 #include <multiprocessing/process/start_method.hpp>
+#include <multiprocessing/queues/queue.hpp>
 #include <multiprocessing/serialization/arguments.hpp>
+#include <multiprocessing/shared/array.hpp>
+#include <multiprocessing/shared/value.hpp>
+#include <multiprocessing/synchronize/barrier.hpp>
+#include <multiprocessing/synchronize/condition.hpp>
+#include <multiprocessing/synchronize/event.hpp>
+#include <multiprocessing/synchronize/lock.hpp>
+#include <multiprocessing/synchronize/semaphore.hpp>
 
 namespace multiprocessing {
 inline namespace v0 {
@@ -83,7 +96,74 @@ class Context {
     [[nodiscard]] Context get_context() const noexcept { return *this; }
     [[nodiscard]] Context get_context(StartMethod method) const noexcept { return Context(method); }
 
-    // The same for every start method; here because Python has them here.
+    // What follows is the same for every start method; it is here because Python has it here.
+
+    [[nodiscard]] ::multiprocessing::Lock Lock() const { return {}; }
+    [[nodiscard]] ::multiprocessing::Lock Lock(std::string_view name) const {
+        return ::multiprocessing::Lock(name);
+    }
+    [[nodiscard]] ::multiprocessing::RLock RLock() const { return {}; }
+    [[nodiscard]] ::multiprocessing::Semaphore Semaphore(Count value = 1) const {
+        return ::multiprocessing::Semaphore(value);
+    }
+    [[nodiscard]] ::multiprocessing::BoundedSemaphore BoundedSemaphore(Count value = 1) const {
+        return ::multiprocessing::BoundedSemaphore(value);
+    }
+    [[nodiscard]] ::multiprocessing::Condition Condition() const { return {}; }
+    [[nodiscard]] ::multiprocessing::Condition Condition(AnyLock lock) const {
+        return ::multiprocessing::Condition(std::move(lock));
+    }
+    [[nodiscard]] ::multiprocessing::Event Event() const { return {}; }
+    [[nodiscard]] ::multiprocessing::Barrier Barrier(
+        Count parties, detail::action action = {},
+        std::optional<Timeout> timeout = std::nullopt) const {
+        return ::multiprocessing::Barrier(parties, std::move(action), timeout);
+    }
+
+    /// @par Python `ctx.Value(type, value, lock=)`
+    template <class T, class... Lock>
+    [[nodiscard]] ::multiprocessing::Value<T> Value(T value = T{}, const Lock&... lock) const {
+        return ::multiprocessing::Value<T>(value, lock...);
+    }
+    template <class T>
+    [[nodiscard]] ::multiprocessing::RawValue<T> RawValue(T value = T{}) const {
+        return ::multiprocessing::RawValue<T>(value);
+    }
+    /// @param source what the constructor of the class takes: a size or values, and perhaps a lock
+    template <class T, class... Source>
+    [[nodiscard]] ::multiprocessing::Array<T> Array(const Source&... source) const {
+        return ::multiprocessing::Array<T>(source...);
+    }
+    template <class T, class... Lock>
+    [[nodiscard]] ::multiprocessing::Array<T> Array(std::initializer_list<T> values,
+                                                    const Lock&... lock) const {
+        return ::multiprocessing::Array<T>(values, lock...);
+    }
+    template <class T, class Source>
+    [[nodiscard]] ::multiprocessing::RawArray<T> RawArray(const Source& source) const {
+        return ::multiprocessing::RawArray<T>(source);
+    }
+    template <class T>
+    [[nodiscard]] ::multiprocessing::RawArray<T> RawArray(std::initializer_list<T> values) const {
+        return ::multiprocessing::RawArray<T>(values);
+    }
+
+    template <class T>
+    [[nodiscard]] ::multiprocessing::Queue<T> Queue(std::ptrdiff_t maxsize = 0) const {
+        return ::multiprocessing::Queue<T>(maxsize);
+    }
+    template <class T>
+    [[nodiscard]] ::multiprocessing::JoinableQueue<T> JoinableQueue(
+        std::ptrdiff_t maxsize = 0) const {
+        return ::multiprocessing::JoinableQueue<T>(maxsize);
+    }
+    template <class T>
+    [[nodiscard]] ::multiprocessing::SimpleQueue<T> SimpleQueue() const {
+        return ::multiprocessing::SimpleQueue<T>();
+    }
+    [[nodiscard]] std::pair<Connection, Connection> Pipe(bool duplex = true) const {
+        return ::multiprocessing::Pipe(duplex);
+    }
 
     [[nodiscard]] int cpu_count() const { return ::multiprocessing::cpu_count(); }
     [[nodiscard]] ProcessInfo current_process() const {

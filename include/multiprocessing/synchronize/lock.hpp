@@ -36,6 +36,9 @@ class lock_handle {
     /// @throws ValueError when the calling thread does not hold it
     void release() const { core().release(); }
 
+    /// Whether anybody holds it at this moment.
+    [[nodiscard]] bool locked() const { return core().mutex.holder() != 0; }
+
     void lock() const { acquire(); }
     bool try_lock() const { return core().try_acquire(); }
     void unlock() const { release(); }

@@ -47,6 +47,8 @@ class Semaphore {
     }
     /// The free permits at this moment.
     [[nodiscard]] std::uint32_t get_value() const { return core().value.load(); }
+    /// Whether there is no free permit at this moment.
+    [[nodiscard]] bool locked() const { return get_value() == 0; }
 
     void lock() const { acquire(); }
     bool try_lock() const { return core().try_acquire(); }
