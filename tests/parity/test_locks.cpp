@@ -98,13 +98,16 @@ void check_held_by_other(mp::StartMethod method) {
     std::vector<mp::Process> others;
     others.push_back(started(method, hold_until_told<Lock>, {lock, held, may_end}));
     REQUIRE(held.wait(patience));
+    CHECK(lock.locked());
     CHECK_FALSE(lock.acquire(false));
     CHECK_FALSE(lock.acquire(50ms));
     CHECK_THROWS_AS(lock.release(), mp::ValueError);
     may_end.set();
     CHECK(lock.acquire(patience));
+    CHECK(lock.locked());
     lock.release();
     end_well(others);
+    CHECK_FALSE(lock.locked());
 }
 }  // namespace
 

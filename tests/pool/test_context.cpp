@@ -138,7 +138,10 @@ TEST_CASE("A context passes on what does not depend on the start method", "[pool
 
 namespace {
 
-/// One of each object that a context makes.
+using mp::shared_memory::ShareableList;
+using mp::shared_memory::SharedMemory;
+
+/// One of each object that processes share.
 struct Objects {
     mp::Lock lock;
     mp::RLock rlock;
@@ -155,19 +158,76 @@ struct Objects {
     mp::JoinableQueue<int> work;
     mp::SimpleQueue<int> answers;
     mp::Connection connection;
+    SharedMemory block;
+    ShareableList list;
 };
 
+/// They are those of one context; `other_end` is that of their connection.
+Objects made_by(const mp::Context& context, mp::Connection& other_end) {
+    auto [left, right] = context.Pipe();
+    other_end = std::move(left);
+    return {.lock = context.Lock(),
+            .rlock = context.RLock(),
+            .semaphore = context.Semaphore(3),
+            .bounded = context.BoundedSemaphore(2),
+            .condition = context.Condition(),
+            .event = context.Event(),
+            .barrier = context.Barrier(2),
+            .value = context.Value(10),
+            .raw_value = context.RawValue<int>(1),
+            .array = context.Array<int>(3),
+            .raw_array = context.RawArray<int>({5, 6}),
+            .queue = context.Queue<int>(1),
+            .work = context.JoinableQueue<int>(),
+            .answers = context.SimpleQueue<int>(),
+            .connection = std::move(right),
+            .block = SharedMemory({.create = true, .size = 8}),
+            .list = ShareableList{1, 2}};
+}
+
+/// What another process does with them.
 void use_all(const Objects& objects) {
-    const std::scoped_lock guard(objects.lock, objects.rlock, objects.semaphore, objects.bounded,
-                                 objects.condition);
-    objects.value.value() += objects.raw_value.value();
-    objects.array[0] += objects.raw_array[0];
-    objects.queue.put(objects.work.get());
-    objects.work.task_done();
-    objects.answers.put(1);
-    objects.connection.send(2);
-    objects.event.set();
+    {
+        const std::scoped_lock guard(objects.lock, objects.rlock, objects.semaphore,
+                                     objects.bounded, objects.condition);
+        objects.value.value() += objects.raw_value.value();
+        objects.array[0] += objects.raw_array[0];
+        objects.queue.put(objects.work.get());
+        objects.work.task_done();
+        objects.answers.put(1);
+        objects.connection.send(2);
+        objects.block.buf()[0] = std::byte{3};
+        objects.list[1] = 4;
+        objects.event.set();
+    }
     objects.barrier.wait(patience);
+}
+
+/// Works with them as long as another process does, and looks at what it has done.
+void check_used(const Objects& objects, const mp::Connection& other_end) {
+    objects.work.put(7);
+    objects.barrier.wait(patience);
+    CHECK(objects.event.wait(patience));
+    CHECK(objects.queue.get(patience) == 7);
+    objects.work.join();
+    CHECK(objects.answers.get() == 1);
+    CHECK(other_end.recv<int>() == 2);
+    CHECK(objects.value.value() == 11);
+    CHECK(objects.array[0] == 5);
+    CHECK(objects.block.buf()[0] == std::byte{3});
+    CHECK(objects.list[1] == 4);
+    CHECK(objects.semaphore.get_value() == 3);
+    CHECK(objects.bounded.get_value() == 2);
+    CHECK_FALSE((objects.lock.locked() || objects.rlock.locked()));
+    objects.block.unlink();
+    objects.list.shm().unlink();
+}
+
+int process_id_here() {
+    return ::getpid();
+}
+void use_next(const mp::Queue<Objects>& objects) {
+    use_all(objects.get());
 }
 
 }  // namespace
@@ -177,38 +237,60 @@ TEST_CASE("A context makes every shared object, and its processes get them", "[p
     INFO("start method " << mp::to_string(method));
     Watch watch;
     const auto context = mp::get_context(method);
-    auto [left, right] = context.Pipe();
-    const Objects objects{.lock = context.Lock(),
-                          .rlock = context.RLock(),
-                          .semaphore = context.Semaphore(3),
-                          .bounded = context.BoundedSemaphore(2),
-                          .condition = context.Condition(),
-                          .event = context.Event(),
-                          .barrier = context.Barrier(2),
-                          .value = context.Value(10),
-                          .raw_value = context.RawValue<int>(1),
-                          .array = context.Array<int>(3),
-                          .raw_array = context.RawArray<int>({5, 6}),
-                          .queue = context.Queue<int>(1),
-                          .work = context.JoinableQueue<int>(),
-                          .answers = context.SimpleQueue<int>(),
-                          .connection = right};
-    objects.work.put(7);
+    mp::Connection other_end;
+    const Objects objects = made_by(context, other_end);
     auto process = context.Process(use_all, {objects});
     process.start();
-    objects.barrier.wait(patience);
-    CHECK(objects.event.wait(patience));
-    CHECK(objects.queue.get(patience) == 7);
-    objects.work.join();
-    CHECK(objects.answers.get() == 1);
-    CHECK(left.recv<int>() == 2);
+    check_used(objects, other_end);
     process.join();
     CHECK(process.exitcode() == 0);
-    CHECK(objects.value.value() == 11);
-    CHECK(objects.array[0] == 5);
-    CHECK(objects.semaphore.get_value() == 3);
-    CHECK(objects.bounded.get_value() == 2);
+}
 
+TEST_CASE("Every shared object is sent to a pool's worker that runs already", "[pool][start]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    const auto context = mp::get_context(method);
+    auto pool = context.Pool(1);
+    const int worker = pool.apply(process_id_here);
+    mp::Connection other_end;
+    const Objects objects = made_by(context, other_end);
+    auto result = pool.apply_async(use_all, {objects});
+    check_used(objects, other_end);
+    result.get();
+    CHECK(pool.apply(process_id_here) == worker);
+}
+
+TEST_CASE("Every shared object is captured by what a forked process runs", "[pool][start]") {
+    Watch watch;
+    const auto context = mp::get_context(mp::StartMethod::fork);
+    mp::Connection other_end;
+    const Objects objects = made_by(context, other_end);
+    auto process = context.Process([objects] { use_all(objects); });
+    process.start();
+    check_used(objects, other_end);
+    process.join();
+    CHECK(process.exitcode() == 0);
+}
+
+TEST_CASE("Every shared object is an item of a queue", "[pool][start]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    const auto context = mp::get_context(method);
+    const auto queue = context.Queue<Objects>();
+    auto process = context.Process(use_next, {queue});
+    process.start();
+    mp::Connection other_end;
+    const Objects objects = made_by(context, other_end);
+    queue.put(objects);
+    check_used(objects, other_end);
+    process.join();
+    CHECK(process.exitcode() == 0);
+}
+
+TEST_CASE("The functions of a context take what the constructors take", "[pool][start]") {
+    const auto context = mp::get_context(mp::StartMethod::spawn);
     const auto lock = context.Lock();
     CHECK(context.Value<long>(3, lock).get_lock() == lock);
     CHECK(context.Array<long>({1, 2}, lock).get_lock() == lock);
@@ -216,8 +298,15 @@ TEST_CASE("A context makes every shared object, and its processes get them", "[p
     CHECK(context.Array<long>(std::vector<long>{1, 2, 3}).size() == 3);
     CHECK(context.RawArray<long>(4).size() == 4);
     CHECK(context.Value<double>().value() == 0);
-    context.Condition(lock).acquire();
+    const auto condition = context.Condition(lock);
+    condition.acquire();
     CHECK(lock.locked());
-    lock.release();
+    condition.release();
     CHECK_FALSE(lock.locked());
+    int actions = 0;
+    const auto barrier = context.Barrier(
+        1, [&actions] { ++actions; }, 1s);
+    barrier.wait();
+    CHECK(actions == 1);
+    CHECK(context.Lock("test_context") == mp::Lock("test_context"));
 }

@@ -3,13 +3,16 @@
 #include "support/catch.hpp"
 
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <random>
 #include <system_error>
 #include <thread>
@@ -50,6 +53,9 @@ int error_of(Call call) {
     return 0;
 }
 
+/// What random numbers are while a test wants to know them.
+std::optional<std::byte> fixed_randomness;
+
 /// Runs `body` in a forked process which founds a family of its own. @returns its pid
 template <class Body>
 pid_t start_family(Body body) {
@@ -68,6 +74,15 @@ pid_t start_family(Body body) {
 }
 
 }  // namespace
+
+/// Stands before the C library's.
+extern "C" ssize_t getrandom(void* bytes, std::size_t size, unsigned flags) {
+    if (!fixed_randomness)
+        return ::syscall(SYS_getrandom, bytes, size, flags);
+    std::memset(bytes, static_cast<int>(*fixed_randomness), size);
+    fixed_randomness = static_cast<std::byte>(static_cast<int>(*fixed_randomness) + 1);
+    return static_cast<ssize_t>(size);
+}
 
 TEST_CASE("SharedMemory is zero, keeps its name and size, and is found by its name",
           "[shared_memory]") {
@@ -100,6 +115,19 @@ TEST_CASE("SharedMemory without a name gets one in Python's form", "[shared_memo
     CHECK(first.name().starts_with("psm_"));
     CHECK(first.name() != second.name());
     first.unlink();
+    second.unlink();
+}
+
+TEST_CASE("SharedMemory thinks of another name when its first one is taken", "[shared_memory]") {
+    fixed_randomness = std::byte{0x11};
+    const SharedMemory first({.create = true, .size = 1});
+    fixed_randomness = std::byte{0x11};
+    const SharedMemory second({.create = true, .size = 1});
+    fixed_randomness.reset();
+    CHECK(first.name() == "psm_11111111");
+    CHECK(second.name() == "psm_12121212");
+    first.unlink();
+    CHECK(exists(second.name()));
     second.unlink();
 }
 
