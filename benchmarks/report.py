@@ -27,6 +27,7 @@ CONTENDERS = {
     "lifecycle": ["multiprocessing", "python.py"],
     "load": ["multiprocessing"],
     "queues": ["multiprocessing", "python.py"],
+    "locks": ["multiprocessing", "python.py"],
 }
 
 OURS = "multiprocessing"
@@ -54,11 +55,17 @@ RATIOS = [
     ("queues", "unlimited, an integer", "unlimited", PYTHON, "unlimited", 1 / 40),
     ("queues", "at most 100, an integer", "bounded", PYTHON, "bounded", None),
     ("queues", "16 MiB items", "large", PYTHON, "large", 1 / 10),
+    ("locks", "acquire and release, alone", "uncontended", OURS, "robust_mutex", 2.0),
+    ("locks", "", "uncontended", PYTHON, "uncontended", None),
+    ("locks", "  RLock", "uncontended_rlock", OURS, "robust_mutex", None),
+    ("locks", "2 processes, an increment", "increments", PYTHON, "increments", 1 / 20),
+    ("locks", "Event.set to wake-up", "wake_up", OURS, "futex_wake_up", 1.2),
     ("load", "8 workers on busy CPUs", "busy_8_workers", OURS, "busy_2_workers", 1.15),
 ]
 
 # Question, text, our figure, largest value allowed.
 LIMITS = [
+    ("locks", "acquire and release, alone", "uncontended", 40),
     ("tasks", "map, default chunks, an item", "map", 10),
     ("load", "idle pool, CPU", "idle", 1),
     ("load", "imap, ten million items, growth", "imap_memory_growth", 16),
