@@ -2,7 +2,9 @@
 // SharedMemory and ShareableList: names, errors, what other processes see, and what is left behind.
 #include "support/catch.hpp"
 
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -18,8 +20,10 @@
 #include <thread>
 
 #include <multiprocessing/memory/shared_block.hpp>
+#include <multiprocessing/queues.hpp>
 #include <multiprocessing/serialization/pickle.hpp>
-#include <multiprocessing/shared/shareable_list.hpp>
+#include <multiprocessing/shared.hpp>
+#include <multiprocessing/synchronize.hpp>
 
 #include "support/leaks.hpp"
 #include "support/process.hpp"
@@ -181,7 +185,7 @@ TEST_CASE("A name with a line break, a colon and a space is a name", "[shared_me
     block.unlink();
 }
 
-TEST_CASE("A full /dev/shm is an error at creation", "[shared_memory]") {
+TEST_CASE("More memory than a file may have is an error at creation", "[shared_memory]") {
     const std::string name = unused_name();
     const pid_t pid = ::fork();
     if (pid == 0) {
@@ -195,6 +199,86 @@ TEST_CASE("A full /dev/shm is an error at creation", "[shared_memory]") {
     ::waitpid(pid, &status, 0);
     CHECK(status == 0);
     CHECK_FALSE(exists(name));
+}
+
+namespace {
+
+/// Gives this process a /dev/shm of its own. @returns false when the system does not permit it
+bool mount_small_memory(const char* options) {
+    return ::unshare(CLONE_NEWNS) == 0 &&
+           ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::mount("tmpfs", "/dev/shm", "tmpfs", 0, options) == 0;
+}
+
+void require(bool condition, const char* what) {
+    if (!condition)
+        throw std::logic_error(what);
+}
+
+void create_in_full_memory() {
+    std::mt19937 random(7);
+    std::vector<SharedMemory> blocks;
+    int error = 0;
+    while (error == 0) {
+        error = error_of([&] {
+            blocks.push_back(SharedMemory({.create = true, .size = 1 + random() % 20'000}));
+        });
+    }
+    require(error == ENOSPC, "the error of a block");
+    while (error_of([&] { blocks.push_back(SharedMemory({.create = true, .size = 1})); }) == 0) {
+    }
+    const auto names = test_support::shared_memory_names();
+    require(names.size() == blocks.size() && names.size() > 10, "the number of names");
+
+    require(error_of([] { (void)SharedMemory({.create = true, .size = 1}); }) == ENOSPC, "a block");
+    require(error_of([] { (void)ShareableList{1, 2}; }) == ENOSPC, "a list");
+    require(error_of([] { (void)mp::Lock("full"); }) == ENOSPC, "a named lock");
+    require(test_support::shared_memory_names() == names, "names are left");
+    for (const SharedMemory& block : blocks)
+        std::ranges::fill(block.buf(), std::byte{1});
+
+    // What has no name does not lie in /dev/shm.
+    const mp::Lock lock;
+    const mp::RLock recursive;
+    const mp::Semaphore semaphore;
+    const mp::BoundedSemaphore bounded;
+    const mp::Condition condition;
+    { const std::scoped_lock all(lock, recursive, semaphore, bounded, condition); }
+    const mp::Event event;
+    event.set();
+    require(mp::Barrier(1).wait() == 0, "a barrier");
+    require(mp::Value<int>(3).value() == 3, "a value");
+    std::ranges::fill(mp::Array<char>(1'000'000), 'x');
+    std::ranges::fill(mp::RawArray<char>(1'000'000), 'x');
+    const mp::Queue<std::string> queue;
+    queue.put(std::string(100'000, 'x'));
+    require(queue.get().size() == 100'000, "a queue");
+
+    blocks.back().unlink();
+    blocks.pop_back();
+    (void)mp::Lock("no more full");
+}
+
+}  // namespace
+
+TEST_CASE("A full /dev/shm is an error at creation, and of names alone", "[shared_memory]") {
+    constexpr int not_permitted = 77;
+    const pid_t pid = start_family([] {
+        if (!mount_small_memory("size=256k"))
+            ::_exit(not_permitted);
+        try {
+            create_in_full_memory();
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "in a full /dev/shm: %s\n", error.what());
+            ::_exit(1);
+        }
+    });
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == not_permitted)
+        WARN("a mount namespace is not permitted here: nothing is tried");
+    else
+        CHECK(status == 0);
 }
 
 TEST_CASE("What a family leaves in /dev/shm is removed when it was killed", "[shared_memory]") {

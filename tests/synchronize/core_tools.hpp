@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -10,7 +11,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <new>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -79,6 +83,19 @@ class Child {
     }
     /// Whether it sleeps in the kernel, as one that waits does.
     [[nodiscard]] bool sleeps() const { return test_support::state_of(pid_) == 'S'; }
+    /// Waits until it sleeps on a futex. @returns the operation with its flags; nothing in 5 s
+    [[nodiscard]] std::optional<int> futex_operation() const {
+        std::optional<int> operation;
+        (void)eventually([&] {
+            std::ifstream file("/proc/" + std::to_string(pid_) + "/syscall");
+            std::string number, address, flags;
+            file >> number >> address >> flags;
+            if (number == std::to_string(SYS_futex))
+                operation = std::stoi(flags, nullptr, 16);
+            return operation.has_value();
+        });
+        return operation;
+    }
 
   private:
     pid_t pid_ = 0;

@@ -2,10 +2,18 @@
 // Lock, RLock and AnyLock: who holds them, who may release them, and what a copy names.
 #include <multiprocessing/synchronize/lock.hpp>
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <ctime>
+
+#include <functional>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include <multiprocessing/serialization/pickle.hpp>
+#include <multiprocessing/synchronize/barrier.hpp>
 #include <multiprocessing/synchronize/condition.hpp>
 #include <multiprocessing/synchronize/event.hpp>
 #include <multiprocessing/synchronize/semaphore.hpp>
@@ -120,4 +128,66 @@ TEST_CASE("A handle that names no lock, or was moved from, throws", "[synchroniz
     CHECK_THROWS_AS(semaphore.get_value(), mp::ValueError);
     CHECK_THROWS_AS(event.is_set(), mp::ValueError);
     CHECK_THROWS_AS(event.set(), mp::ValueError);
+}
+
+namespace {
+/// How often this process, or the process that forked it before, has asked for the time of day.
+int times_of_day_read = 0;
+}  // namespace
+
+/// Stands before the C library's.
+extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
+    if (clock == CLOCK_REALTIME)
+        ++times_of_day_read;
+    return static_cast<int>(::syscall(SYS_clock_gettime, clock, time));
+}
+
+TEST_CASE("No wait with a timeout looks at the time of day, which may be set", "[synchronize]") {
+    const mp::Lock lock;
+    const mp::RLock recursive;
+    const mp::Semaphore semaphore(0);
+    const mp::Event event;
+    const mp::Barrier barrier(2);
+    const std::scoped_lock held(lock, recursive);
+    const std::vector<std::function<void()>> waits{
+        [&] { lock.acquire(50ms); },
+        [&] { recursive.acquire(50ms); },
+        [&] { semaphore.acquire(50ms); },
+        [&] { event.wait(50ms); },
+        [] {
+            const mp::Condition condition;
+            const std::scoped_lock guard(condition);
+            condition.wait(50ms);
+        },
+        [] {
+            const mp::Condition condition;
+            const std::scoped_lock guard(condition);
+            condition.wait_for([] { return false; }, 50ms);
+        },
+        [&] {
+            barrier.reset();
+            try {
+                barrier.wait(50ms);
+            } catch (const mp::BrokenBarrierError&) {
+            }
+        },
+    };
+    (void)std::chrono::system_clock::now();
+    CHECK(times_of_day_read > 0);  // it would be noticed
+    for (std::size_t i = 0; i < waits.size(); ++i) {
+        INFO("wait " << i);
+        Child timed([&] {
+            times_of_day_read = 0;
+            const auto time = time_of(waits[i]);
+            return time < 50ms || time > 10s ? 1 : times_of_day_read == 0 ? 0 : 2;
+        });
+        CHECK(timed.join() == 0);
+        Child waiter([&]() -> int {  // killed below
+            for (;;)
+                waits[i]();
+        });
+        const auto operation = waiter.futex_operation();
+        REQUIRE(operation);
+        CHECK((*operation & FUTEX_CLOCK_REALTIME) == 0);
+    }
 }
