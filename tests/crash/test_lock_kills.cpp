@@ -326,16 +326,19 @@ TEST_CASE("A party killed around a Barrier holds nobody up for longer than the t
           "[crash][locks]") {
     const test_support::deadline limit(std::chrono::minutes(10));
     constexpr int was_broken = 7;
-    const mp::Barrier barrier(3);
-    const Shared<std::atomic<long>> passed(0);
+    constexpr int out_of_step = 8;
+    const Shared<std::atomic<long>> rounds(0);
+    const mp::Barrier barrier(3, [&] { ++*rounds; });
+    long passed = 0;
     int broken_rounds = 0;
     for (int i = 0; i < kills_of_class(); ++i) {
         const auto party = [&]() -> int {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             try {
-                for (;;) {
+                for (long mine = 1;; ++mine) {
                     barrier.wait(20ms);
-                    ++*passed;
+                    if (*rounds != mine)  // nobody goes on to the next round without this party
+                        return out_of_step;
                 }
             } catch (const mp::BrokenBarrierError&) {
                 return was_broken;
@@ -355,7 +358,7 @@ TEST_CASE("A party killed around a Barrier holds nobody up for longer than the t
         broken_rounds += barrier.broken() ? 1 : 0;
         barrier.reset();
         CHECK_FALSE(barrier.broken());
+        passed += rounds->exchange(0);
     }
-    std::printf("%d kills, %ld passed, %d times broken\n", kills_of_class(), passed->load(),
-                broken_rounds);
+    std::printf("%d kills, %ld rounds, %d times broken\n", kills_of_class(), passed, broken_rounds);
 }
