@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: BSL-1.0
+// A client process's side of a manager: its connections, the references that it holds, and what a
+// fork does to both.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <multiprocessing/connection/address.hpp>
+#include <multiprocessing/connection/authentication.hpp>
+#include <multiprocessing/connection/connection_end.hpp>
+#include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/managers/protocol.hpp>
+#include <multiprocessing/os/interrupt.hpp>
+#include <multiprocessing/os/net.hpp>
+#include <multiprocessing/os/process.hpp>
+#include <multiprocessing/os/spin.hpp>
+#include <multiprocessing/os/thread_id.hpp>
+#include <multiprocessing/process/role_code.hpp>
+#include <multiprocessing/serialization/exception.hpp>
+
+namespace multiprocessing {
+inline namespace v0 {
+namespace detail {
+namespace managed {
+
+/// Where a server is, and what one must know to be let in.
+struct server_address {
+    connection::Address address;
+    std::optional<std::string> authkey;
+};
+
+/// One connection of a session; one thread at a time uses it.
+class line {
+  public:
+    /// @throws TimeoutError, AuthenticationError or std::system_error when the server cannot be
+    ///     reached in time
+    line(const server_address& to, Timeout patience) : connection_(connect(to, patience)) {
+        if (to.authkey) {
+            handshake messages(connection_, patience);
+            detail::answer_challenge(messages, *to.authkey);
+            detail::deliver_challenge(messages, *to.authkey);
+        }
+    }
+
+    welcome greet(const hello& greeting, Timeout patience) {
+        end().send(std::as_bytes(std::span(&greeting, 1)));
+        heap_buffer buffer;
+        if (!receive(buffer, Deadline(patience)))
+            throw TimeoutError("manager: the server does not answer");
+        const auto reply = input_cursor(buffer.bytes()).read_value<welcome>();
+        if (reply.magic != hello::expected_magic)
+            throw ProcessError("manager: what listens there is no manager");
+        return reply;
+    }
+
+    void send(std::span<const std::byte> message, Deadline deadline = Deadline()) {
+        end().send(message, deadline);
+    }
+    /// @returns false when nothing has come before the deadline
+    bool receive(heap_buffer& buffer, Deadline deadline = Deadline()) {
+        buffer.clear();
+        const int fd = end().fileno();
+        os::spin_until([&] { return os::poll_readable(fd, std::chrono::nanoseconds::zero()); },
+                       spin_time);
+        if (!end().poll(deadline))
+            return false;
+        end().receive([&](std::uint64_t length, const auto& source) {
+            detail::read_body(source, length, buffer);
+        });
+        return true;
+    }
+
+  private:
+    static constexpr std::chrono::microseconds spin_time{20};
+
+    static Connection connect(const server_address& to, Timeout patience) {
+        const Deadline deadline(patience);
+        const auto candidates = socket_addresses(to.address);
+        for (std::size_t i = 0;; ++i) {
+            try {
+                return connection_access::make(os::connect_stream(candidates[i], wait_slice, [&] {
+                    check_interrupt();
+                    if (deadline.expired())
+                        throw TimeoutError("manager at " + to_text(to.address) +
+                                           ": the server accepts no connection");
+                }));
+            } catch (const std::system_error& error) {
+                if (i + 1 == candidates.size())
+                    throw std::system_error(error.code(), "manager at " + to_text(to.address));
+            }
+        }
+    }
+    [[nodiscard]] connection_end& end() const { return connection_access::end(connection_); }
+
+    Connection connection_;
+};
+
+/// What a request brought.
+struct result {
+    status how = status::done;
+    heap_buffer message;
+    std::vector<object_id> granted;
+    input_cursor body;
+};
+
+/// One client process and one server. Any thread may call any member.
+class session : public std::enable_shared_from_this<session> {
+  public:
+    /// @throws as line
+    explicit session(server_address to) : to_(std::move(to)) {
+        auto first = std::make_unique<line>(to_, handshake_patience);
+        const welcome reply = first->greet({.program = program_fingerprint()}, handshake_patience);
+        server_ = reply.server;
+        id_ = reply.session;
+        same_program_ = reply.same_program != 0;
+        lines_.push_back(std::move(first));
+        idle_.push_back(lines_.back().get());
+    }
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+    ~session() { say_goodbye(); }
+
+    [[nodiscard]] std::uint64_t server() const noexcept { return server_; }
+    [[nodiscard]] const server_address& to() const noexcept { return to_; }
+    [[nodiscard]] bool same_program() const noexcept { return same_program_; }
+
+    /// Sends a request and waits for its answer.
+    /// @param patience after an interrupt, with a server that does not react; none: for ever
+    /// @throws EOFError when the server is gone; what it threw; KeyboardInterrupt
+    result ask(std::span<const std::byte> request,
+               std::optional<Timeout> patience = Timeout(std::chrono::seconds(1))) {
+        line* const used = take_line();
+        result got;
+        bool interrupted = false;
+        try {
+            send_releases(*used, Deadline());
+            used->send(request);
+            interrupted = !receive(*used, got, patience);
+        } catch (const EOFError&) {
+            discard(used);
+            break_off();
+            throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
+        } catch (...) {
+            discard(used);
+            throw;
+        }
+        give_back(used);
+        read(got);
+        if (got.how == status::cancelled)
+            throw_interrupt();
+        if (interrupted)
+            interrupt_pending = true;  // the answer was on its way: the next call throws
+        if (got.how == status::failed)
+            std::rethrow_exception(load_exception(got.body));
+        return got;
+    }
+
+    /// The process has one more handle of an object.
+    /// @param granted how many references the server has given it for that
+    void add(object_id id, std::uint64_t granted = 0) {
+        const std::scoped_lock lock(mutex_);
+        held& entry = held_[id];
+        ++entry.handles;
+        entry.granted += granted;
+    }
+    /// It has one less; the server hears of the last.
+    void drop(object_id id) noexcept {
+        try {
+            line* free = nullptr;
+            {
+                const std::scoped_lock lock(mutex_);
+                const auto found = held_.find(id);
+                if (found == held_.end() || --found->second.handles > 0)
+                    return;
+                released_.push_back({id, found->second.granted});
+                held_.erase(found);
+                if (idle_.empty())
+                    return;  // the next request takes it along
+                free = idle_.back();
+                idle_.pop_back();
+            }
+            try {
+                send_releases(*free, Deadline(std::chrono::seconds(0)));
+                give_back(free);
+            } catch (...) {
+                discard(free);
+            }
+        } catch (...) {
+            // no memory: the server keeps the object until the session ends
+        }
+    }
+
+    /// From here on the end of this process leaves its locks as they are.
+    void say_goodbye() noexcept {
+        try {
+            line* free = nullptr;
+            {
+                const std::scoped_lock lock(mutex_);
+                if (idle_.empty())
+                    return;
+                free = idle_.back();
+                idle_.pop_back();
+            }
+            const request_header farewell{verb::goodbye, 0, 0};
+            free->send(std::as_bytes(std::span(&farewell, 1)), Deadline(std::chrono::seconds(0)));
+            give_back(free);
+        } catch (...) {
+            // the server is gone, or stopped
+        }
+    }
+
+    // Around a fork. The child gets a session of its own that begins with this one's references.
+    void before_fork() noexcept {
+        mutex_.lock();
+        inheritance_.reset();
+        if (broken_)
+            return;
+        try {
+            constexpr std::chrono::seconds patience{1};
+            inheritance_ = std::make_unique<line>(to_, patience);
+            const hello greeting{.program = program_fingerprint(), .parent = id_};
+            heir_ = inheritance_->greet(greeting, patience).session;
+        } catch (const KeyboardInterrupt&) {
+            inheritance_.reset();
+            interrupt_pending = true;
+        } catch (...) {
+            inheritance_.reset();  // the child's calls will say that the server is gone
+        }
+    }
+    void after_fork_in_parent() noexcept {
+        inheritance_.reset();
+        mutex_.unlock();
+    }
+    void after_fork_in_child() noexcept {
+        lines_.clear();  // also those in use by threads that do not exist here
+        idle_.clear();
+        released_.clear();
+        for (auto& [id, entry] : held_)
+            entry.granted = 1;
+        broken_ = inheritance_ == nullptr;
+        if (inheritance_) {
+            id_ = heir_;
+            lines_.push_back(std::move(inheritance_));
+            idle_.push_back(lines_.back().get());
+        }
+        mutex_.unlock();
+    }
+    /// In a process that is to have nothing to do with its parent's managers.
+    void abandon() noexcept {
+        const std::scoped_lock lock(mutex_);
+        lines_.clear();
+        idle_.clear();
+        broken_ = true;
+    }
+
+  private:
+    struct held {
+        std::uint64_t handles = 0;
+        std::uint64_t granted = 0;
+    };
+    struct released {
+        object_id id;
+        std::uint64_t count;
+    };
+
+    line* take_line() {
+        {
+            const std::scoped_lock lock(mutex_);
+            if (broken_)
+                throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
+            if (!idle_.empty()) {
+                line* const free = idle_.back();
+                idle_.pop_back();
+                return free;
+            }
+        }
+        std::unique_ptr<line> made;
+        try {
+            made = std::make_unique<line>(to_, handshake_patience);
+            made->greet({.program = program_fingerprint(), .session = id_}, handshake_patience);
+        } catch (const std::system_error& error) {
+            if (error.code() != std::errc::connection_refused &&
+                error.code() != std::errc::no_such_file_or_directory)
+                throw;
+            throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
+        }
+        const std::scoped_lock lock(mutex_);
+        lines_.push_back(std::move(made));
+        return lines_.back().get();
+    }
+    void give_back(line* used) {
+        const std::scoped_lock lock(mutex_);
+        if (!broken_)
+            idle_.push_back(used);
+    }
+    void discard(line* used) noexcept {
+        const std::scoped_lock lock(mutex_);
+        std::erase_if(lines_, [&](const auto& each) { return each.get() == used; });
+    }
+    /// The server is gone: others need not find out for themselves.
+    void break_off() noexcept {
+        const std::scoped_lock lock(mutex_);
+        broken_ = true;
+        for (line* const each : std::exchange(idle_, {}))
+            std::erase_if(lines_, [&](const auto& one) { return one.get() == each; });
+    }
+
+    void send_releases(line& used, Deadline deadline) {
+        std::vector<released> now;
+        {
+            const std::scoped_lock lock(mutex_);
+            if (released_.empty()) [[likely]]
+                return;
+            now.swap(released_);
+        }
+        heap_buffer message;
+        message.append_value(request_header{verb::release, 0, 0});
+        message.append_value(static_cast<std::uint64_t>(now.size()));
+        message.append(now.data(), now.size() * sizeof(released));
+        try {
+            used.send(message.bytes(), deadline);
+        } catch (...) {
+            const std::scoped_lock lock(mutex_);
+            released_.insert(released_.end(), now.begin(), now.end());
+            throw;
+        }
+    }
+
+    /// @returns false when an interrupt came before the answer
+    static bool receive(line& used, result& got, std::optional<Timeout> patience) {
+        try {
+            used.receive(got.message);
+            return true;
+        } catch (const KeyboardInterrupt&) {
+            const request_header wish{verb::cancel, 0, 0};
+            used.send(std::as_bytes(std::span(&wish, 1)));
+            if (!used.receive(got.message, patience ? Deadline(*patience) : Deadline()))
+                throw;
+            return false;
+        }
+    }
+    static void read(result& got) {
+        got.body = input_cursor(got.message.bytes());
+        const auto header = got.body.read_value<answer_header>();
+        got.how = header.how;
+        const std::size_t count = header.grants;
+        if (count > got.body.remaining() / sizeof(object_id))
+            throw UnpicklingError("manager: an answer is damaged");
+        got.granted.resize(count);
+        got.body.read(got.granted.data(), count * sizeof(object_id));
+    }
+
+    const server_address to_;
+    std::uint64_t server_ = 0;
+    std::uint64_t id_ = 0;
+    bool same_program_ = false;
+
+    std::mutex mutex_;
+    bool broken_ = false;
+    std::list<std::unique_ptr<line>> lines_;
+    std::vector<line*> idle_;
+    std::unordered_map<object_id, held> held_;
+    std::vector<released> released_;
+    std::unique_ptr<line> inheritance_;
+    std::uint64_t heir_ = 0;
+};
+
+}  // namespace managed
+}  // namespace detail
+}  // namespace v0
+}  // namespace multiprocessing
