@@ -120,23 +120,45 @@ TEST_CASE("_TestLock.test_lock_locked_2processes, test_rlock_locked_2processes",
 }
 
 namespace {
-void die_with(mp::Lock lock, mp::RLock recursive) {
+/// Ways in which a process ends without a release.
+enum class End { killed, terminated, exits, returns };
+
+void die_with(mp::Lock lock, mp::RLock recursive, mp::Event held, End end) {
     lock.acquire();
     recursive.acquire();
     recursive.acquire();
-    ::raise(SIGKILL);
+    held.set();
+    switch (end) {
+        case End::killed:
+            ::raise(SIGKILL);
+            break;
+        case End::terminated:
+            sleep_long();
+            break;
+        case End::exits:
+            std::exit(0);
+        case End::returns:
+            break;
+    }
 }
 }  // namespace
 
-TEST_CASE("A lock whose holder was killed says so once, whatever started the holder",
+TEST_CASE("A lock whose holder has ended says so once, however it ended and was started",
           "[parity][locks]") {
     const Watch watch;
     const auto method = every_method();
+    const auto end = GENERATE(End::killed, End::terminated, End::exits, End::returns);
     const mp::Lock lock;
     const mp::RLock recursive;
-    auto holder = started(method, die_with, {lock, recursive});
+    const mp::Event held;
+    auto holder = started(method, die_with, {lock, recursive, held, end});
+    REQUIRE(held.wait(patience));
+    if (end == End::terminated)
+        holder.terminate();
     REQUIRE(holder.join(patience));
-    CHECK(holder.exitcode() == -SIGKILL);
+    CHECK(holder.exitcode() == (end == End::killed       ? -SIGKILL
+                                : end == End::terminated ? -SIGTERM
+                                                         : 0));
     CHECK_THROWS_AS(lock.acquire(), mp::OwnerDiedError);
     CHECK_THROWS_AS(recursive.try_lock(), mp::OwnerDiedError);
     CHECK(lock.acquire(false));
