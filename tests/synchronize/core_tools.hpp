@@ -2,6 +2,7 @@
 // What the tests of the byte cores share: memory of several processes, and children made by fork.
 #pragma once
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -75,9 +76,14 @@ class Child {
         ::kill(pid_, SIGKILL);
         (void)join();
     }
-    /// The status, or minus the signal that ended it.
+    /// The status, or minus the signal that ended it: SIGKILL when it has not ended in half a
+    /// minute.
     int join() {
         int status = 0;
+        pollfd ended{static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)), POLLIN, 0};
+        if (::poll(&ended, 1, 30'000) == 0)
+            ::kill(pid_, SIGKILL);
+        ::close(ended.fd);
         ::waitpid(std::exchange(pid_, 0), &status, 0);
         return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     }
