@@ -209,6 +209,20 @@ TEST_CASE("A block that nobody else can know is used again, and is zero again", 
     }
 }
 
+TEST_CASE("A handle that comes back names the same block, whose end it is not", "[memory]") {
+    auto block = shared_block::allocate(64);
+    number(block) = 5;
+    auto back = mp::loads<shared_block>(mp::dumps(block));
+    CHECK(back == block);
+    back = {};
+    CHECK(number(block) == 5);
+    CHECK(shared_block::allocate(64).data() != block.data());
+    back = mp::loads<shared_block>(mp::dumps(block));
+    block = {};
+    CHECK(shared_block::allocate(64).data() != back.data());
+    CHECK(number(back) == 5);
+}
+
 TEST_CASE("Parent and child do not cut blocks from the same segment", "[memory]") {
     const auto before = shared_block::allocate(64);
     forked child([&](int, int out) {

@@ -29,11 +29,14 @@ namespace multiprocessing {
 inline namespace v0 {
 namespace detail {
 
-/// One block as this process holds it: shared by all its handles here, freed with the last.
+/// One block as this process holds it: shared by the copies of a handle. Only the one that the heap
+/// of this process cut the block for is given back to it with its last handle; a handle that was
+/// sent, and came back, holds the same block once more.
 class held_block {
   public:
-    held_block(std::shared_ptr<segment> where, std::size_t offset, std::size_t size) noexcept
-        : segment_(std::move(where)), offset_(offset), size_(size) {}
+    held_block(std::shared_ptr<segment> where, std::size_t offset, std::size_t size,
+               bool cut_here = false) noexcept
+        : segment_(std::move(where)), offset_(offset), size_(size), cut_here_(cut_here) {}
     held_block(const held_block&) = delete;
     held_block& operator=(const held_block&) = delete;
     ~held_block();
@@ -61,6 +64,7 @@ class held_block {
     std::shared_ptr<segment> segment_;
     std::size_t offset_;
     std::size_t size_;
+    const bool cut_here_;
     std::atomic<bool (*)(const std::byte*) noexcept> busy_{nullptr};
     unsigned forks_ = os::forks_since_start();
     std::atomic<bool> sent_{false};
@@ -88,7 +92,7 @@ class shared_heap {
         const std::scoped_lock lock(mutex_);
         if (const auto found = free_.find(room); found != free_.end() && !found->second.empty()) {
             const auto [home, offset] = found->second.back();
-            auto block = std::make_shared<held_block>(home->memory, offset, size);
+            auto block = std::make_shared<held_block>(home->memory, offset, size, true);
             found->second.pop_back();
             ++home->live;
             return block;
@@ -96,7 +100,7 @@ class shared_heap {
         if (parts_.empty() || parts_.front().memory->size() - parts_.front().used < room)
             grow();
         part& newest = parts_.front();
-        auto block = std::make_shared<held_block>(newest.memory, newest.used, size);
+        auto block = std::make_shared<held_block>(newest.memory, newest.used, size, true);
         newest.used += room;
         ++newest.live;
         return block;
@@ -162,7 +166,7 @@ class shared_heap {
             return one.memory == block.segment_;
         });
         if (home == parts_.end())
-            return;  // of another process's heap
+            return;  // cut by the parent, before the fork
         if (--home->live == 0 && home != parts_.begin()) {
             drop(home);
         } else if (!block.known_elsewhere()) {
@@ -175,7 +179,8 @@ class shared_heap {
     /// robust mutex in it ends.
     void keep(std::shared_ptr<segment> memory) noexcept {
         const std::scoped_lock lock(mutex_);
-        kept_.push_back(std::move(memory));
+        if (std::ranges::find(kept_, memory) == kept_.end())
+            kept_.push_back(std::move(memory));
     }
 
     std::mutex mutex_;
@@ -188,7 +193,7 @@ inline held_block::~held_block() {
     const auto busy = busy_.load();
     if (busy != nullptr && busy(data()))
         shared_heap::instance().keep(segment_);
-    else
+    else if (cut_here_)
         shared_heap::instance().give_back(*this);
 }
 
