@@ -8,6 +8,7 @@
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/fwd.hpp>
+#include <multiprocessing/managers.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>

@@ -17,6 +17,10 @@
 //   pool           Pool<F>, ThreadPool, PoolOptions, Initializer, Context;
 //                  AsyncResult<T>, IMapIterator<R>; ApplyOptions, ApplyAsyncOptions<R>,
 //                  MapOptions, MapAsyncOptions<List>, ImapOptions
+//   managers       Manager, SyncManager, BaseManager, ManagerOptions; managers::Server;
+//                  DictProxy<K, V>, ListProxy<T>, ArrayProxy<T>, ValueProxy<T>, NamespaceProxy,
+//                  QueueProxy<T>, InstanceProxy<Class>; LockProxy, RLockProxy, SemaphoreProxy,
+//                  EventProxy, ConditionProxy, BarrierProxy
 //
 // Pool is Pool<void> where only this header is seen: the default argument stands with the class.
 #pragma once
@@ -130,6 +134,34 @@ template <>
 class Pool<void>;
 class ThreadPool;
 class Context;
+
+// managers.hpp
+struct ManagerOptions;
+class BaseManager;
+class SyncManager;
+class Manager;
+namespace managers {
+class Server;
+}  // namespace managers
+template <class K, class V>
+class DictProxy;
+template <class T>
+class ListProxy;
+template <class T>
+class ArrayProxy;
+template <class T>
+class ValueProxy;
+class NamespaceProxy;
+template <class T>
+class QueueProxy;
+template <class Class>
+class InstanceProxy;
+class LockProxy;
+class RLockProxy;
+class SemaphoreProxy;
+class EventProxy;
+class ConditionProxy;
+class BarrierProxy;
 
 }  // namespace v0
 }  // namespace multiprocessing

@@ -92,15 +92,15 @@ class class_builder {
     explicit class_builder(std::string type) : type_(std::move(type)) {}
 
     /// Lets clients call a method.
-    /// @param method a member function of the class, or a callable whose first parameter is a
+    /// @param called a member function of the class, or a callable whose first parameter is a
     ///     reference to it, without captures
     template <class M>
-    class_builder& method(std::string name, M method) {
+    class_builder& method(std::string name, M called) {
         (void)known_check<M>{};
         (void)function_check<M>{};
         const std::scoped_lock lock(known_classes::instance().mutex);
         known_classes::instance().classes[type_].methods[std::move(name)] = {
-            &invoke_method<Class, M>, bytes_of_function(method)};
+            &invoke_method<Class, M>, bytes_of_function(called)};
         return *this;
     }
 

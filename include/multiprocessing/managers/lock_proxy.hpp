@@ -54,6 +54,9 @@ class acquirer_proxy : public proxy<Derived> {
 /// @par Python the `AcquirerProxy` of a `Lock`
 class LockProxy : public detail::managed::acquirer_proxy<LockProxy> {
   public:
+    /// Names none, until one is assigned.
+    LockProxy() = default;
+
     /// Whether somebody holds it at this moment.
     [[nodiscard]] bool locked() const { return ask(detail::managed::verb::get).send().flag(); }
 };
@@ -64,6 +67,9 @@ class LockProxy : public detail::managed::acquirer_proxy<LockProxy> {
 /// @par Python the `AcquirerProxy` of an `RLock`
 class RLockProxy : public detail::managed::acquirer_proxy<RLockProxy> {
   public:
+    /// Names none, until one is assigned.
+    RLockProxy() = default;
+
     /// Whether somebody holds it at this moment.
     [[nodiscard]] bool locked() const { return ask(detail::managed::verb::get).send().flag(); }
 };
@@ -72,6 +78,9 @@ class RLockProxy : public detail::managed::acquirer_proxy<RLockProxy> {
 /// @par Python the `AcquirerProxy` of a `Semaphore`, or of a `BoundedSemaphore`
 class SemaphoreProxy : public detail::managed::acquirer_proxy<SemaphoreProxy> {
   public:
+    /// Names none, until one is assigned.
+    SemaphoreProxy() = default;
+
     /// Gives permits back. @throws ValueError when there would be more than the most
     void release(Count n = 1) const {
         ask(detail::managed::verb::unlock)
@@ -93,6 +102,9 @@ class EventProxy : public detail::managed::proxy<EventProxy> {
     using verb = detail::managed::verb;
 
   public:
+    /// Names none, until one is assigned.
+    EventProxy() = default;
+
     [[nodiscard]] bool is_set() const { return ask(verb::get).send().flag(); }
     /// Sets it and wakes all that wait.
     void set() const { ask(verb::set).send(); }
@@ -109,6 +121,9 @@ class ConditionProxy : public detail::managed::acquirer_proxy<ConditionProxy> {
     using verb = detail::managed::verb;
 
   public:
+    /// Names none, until one is assigned.
+    ConditionProxy() = default;
+
     /// Gives the lock back, at every level, waits for a notification and takes the lock again.
     /// @returns true
     /// @throws ValueError when the calling thread does not hold the lock
@@ -156,6 +171,9 @@ class BarrierProxy : public detail::managed::proxy<BarrierProxy> {
     using verb = detail::managed::verb;
 
   public:
+    /// Names none, until one is assigned.
+    BarrierProxy() = default;
+
     /// Waits until all parties do.
     /// @returns 0 for the first that arrived, parties() - 1 for the last
     /// @throws BrokenBarrierError when the barrier is broken, or becomes so, or is reset; when the

@@ -60,35 +60,66 @@ class line {
     }
 
     welcome greet(const hello& greeting, Timeout patience) {
-        end().send(std::as_bytes(std::span(&greeting, 1)));
-        heap_buffer buffer;
-        if (!receive(buffer, Deadline(patience)))
+        send(std::as_bytes(std::span(&greeting, 1)));
+        heap_buffer reply;
+        if (!receive(reply, Deadline(patience)))
             throw TimeoutError("manager: the server does not answer");
-        const auto reply = input_cursor(buffer.bytes()).read_value<welcome>();
-        if (reply.magic != hello::expected_magic)
+        const auto body = body_of(reply);
+        if (body.size() != sizeof(welcome))
             throw ProcessError("manager: what listens there is no manager");
-        return reply;
+        const auto text = input_cursor(body).read_value<welcome>();
+        if (text.magic != hello::expected_magic)
+            throw ProcessError("manager: what listens there is another kind of manager");
+        return text;
     }
 
     void send(std::span<const std::byte> message, Deadline deadline = Deadline()) {
         end().send(message, deadline);
     }
-    /// @returns false when nothing has come before the deadline
+    /// Receives one message with its length before it.
+    /// @param buffer what has arrived of it stays there when this throws, and is gone on with
+    /// @returns false when it was not complete at the deadline
+    /// @throws EOFError when the server is gone; KeyboardInterrupt
     bool receive(heap_buffer& buffer, Deadline deadline = Deadline()) {
-        buffer.clear();
         const int fd = end().fileno();
-        os::spin_until([&] { return os::poll_readable(fd, std::chrono::nanoseconds::zero()); },
-                       spin_time);
-        if (!end().poll(deadline))
-            return false;
-        end().receive([&](std::uint64_t length, const auto& source) {
-            detail::read_body(source, length, buffer);
-        });
-        return true;
+        for (;;) {
+            const auto place = find_frame(buffer.bytes());
+            const std::uint64_t whole = place ? place->begin + place->length : 0;
+            if (place && buffer.size() >= whole)
+                return true;
+            const std::size_t step =
+                std::clamp<std::uint64_t>(whole - std::min<std::uint64_t>(whole, buffer.size()),
+                                          least_step, std::max(most_step, buffer.size()));
+            const std::span target(buffer.reserve(step), step);
+            os::transfer got;
+            os::spin_until(
+                [&] {
+                    got = os::receive_some(fd, target);
+                    return got.state != os::transfer_state::would_block;
+                },
+                buffer.size() == 0 ? spin_time : spin_time.zero());
+            if (got.state == os::transfer_state::closed)
+                throw EOFError("manager: the server is gone");
+            if (got.state == os::transfer_state::done) {
+                buffer.commit(got.size);
+                continue;
+            }
+            check_interrupt();
+            if (deadline.expired())
+                return false;
+            os::poll_readable(fd, deadline.remaining());
+        }
+    }
+    /// @pre receive() has returned true
+    static std::span<const std::byte> body_of(const heap_buffer& buffer) {
+        const auto place = find_frame(buffer.bytes());
+        return buffer.bytes().subspan(place->begin);
     }
 
   private:
     static constexpr std::chrono::microseconds spin_time{20};
+    static constexpr std::size_t least_step = std::size_t{1} << 10;
+    static constexpr std::size_t most_step = std::size_t{256} << 10;
 
     static Connection connect(const server_address& to, Timeout patience) {
         const Deadline deadline(patience);
@@ -357,7 +388,7 @@ class session : public std::enable_shared_from_this<session> {
         }
     }
     static void read(result& got) {
-        got.body = input_cursor(got.message.bytes());
+        got.body = input_cursor(line::body_of(got.message));
         const auto header = got.body.read_value<answer_header>();
         got.how = header.how;
         const std::size_t count = header.grants;
