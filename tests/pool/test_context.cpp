@@ -289,6 +289,21 @@ TEST_CASE("Every shared object is an item of a queue", "[pool][start]") {
     CHECK(process.exitcode() == 0);
 }
 
+TEST_CASE("Context.Manager starts a manager with the context's start method", "[pool][start]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    const auto context = mp::get_context(method);
+    const auto manager = context.Manager();
+    auto list = manager.list<int>({1, 2});
+    list.append(3);
+    CHECK(list.size() == 3);
+    CHECK_THROWS_AS(
+        context.Manager({.start_method = method == mp::StartMethod::fork ? mp::StartMethod::spawn
+                                                                         : mp::StartMethod::fork}),
+        mp::ValueError);
+}
+
 TEST_CASE("The functions of a context take what the constructors take", "[pool][start]") {
     const auto context = mp::get_context(mp::StartMethod::spawn);
     const auto lock = context.Lock();

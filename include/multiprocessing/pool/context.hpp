@@ -37,6 +37,9 @@
 namespace multiprocessing {
 inline namespace v0 {
 
+struct ManagerOptions;
+class Manager;
+
 /// The calls of the library with one start method, whatever the default is: a library can use it
 /// without a word to the program around it. Copies are alike.
 /// @note Its functions are named as the classes they make, as in Python. Their options may name the
@@ -86,6 +89,14 @@ class Context {
                                                                 PoolOptions options = {}) const {
         use_method(options.start_method, "Context.Pool");
         return ::multiprocessing::Pool<std::decay_t<F>>(std::forward<F>(f), std::move(options));
+    }
+
+    /// Starts a manager; throws what its constructor throws. A template, for managers stand above
+    /// this floor: who calls it includes <multiprocessing/managers.hpp>, or the whole library.
+    template <class Options = ManagerOptions, class Made = ::multiprocessing::Manager>
+    [[nodiscard]] Made Manager(Options options = {}) const {
+        use_method(options.start_method, "Context.Manager");
+        return Made(std::move(options));
     }
 
     [[nodiscard]] StartMethod get_start_method() const noexcept { return method_; }
