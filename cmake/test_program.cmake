@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # add_test_program(FLOOR [WHOLE_LIBRARY]): tests/FLOOR/test_*.cpp become the program test_FLOOR, and
-# every file one CTest entry. WHOLE_LIBRARY: they include all of it, so it is compiled beforehand;
-# the floors below must show that their headers suffice.
+# every file one CTest entry. WHOLE_LIBRARY: they include all of it, so it is compiled beforehand,
+# and some files at once; the floors below must show that their headers suffice.
+option(MULTIPROCESSING_UNITY_TESTS "Compile tests of the whole library some files at once" ON)
 
 # A file's cases are chosen by the tag that Catch2 makes of its name, so that no name of a case,
 # which may hold any character, passes through CTest. `--warn NoTests` turns an empty choice red.
@@ -16,6 +17,8 @@ function(add_test_program floor)
     target_precompile_headers(test_${floor} REUSE_FROM test_precompiled)
     # with it ccache sees through precompiled headers
     target_compile_options(test_${floor} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+    set_target_properties(test_${floor} PROPERTIES UNITY_BUILD ${MULTIPROCESSING_UNITY_TESTS}
+                                                   UNITY_BUILD_BATCH_SIZE 5)
   endif()
   foreach(source ${sources})
     cmake_path(GET source STEM name)

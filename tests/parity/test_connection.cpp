@@ -25,10 +25,6 @@ void echo(Connection connection) {
     }
 }
 
-mp::StartMethod fork_or_spawn() {
-    return GENERATE(mp::StartMethod::fork, mp::StartMethod::spawn);
-}
-
 }  // namespace
 
 TEST_CASE("_TestConnection.test_connection", "[parity][connection]") {

@@ -11,9 +11,6 @@ using namespace connection_test;
 
 namespace {
 
-mp::StartMethod fork_or_spawn() {
-    return GENERATE(mp::StartMethod::fork, mp::StartMethod::spawn);
-}
 connection::Address every_family() {
     return GENERATE(connection::Address(), connection::Address("127.0.0.1", 0));
 }

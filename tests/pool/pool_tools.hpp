@@ -28,6 +28,7 @@
 
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
+#include "support/process.hpp"
 
 namespace mp = multiprocessing;
 
@@ -47,8 +48,8 @@ inline constexpr bool sanitized = false;
 inline constexpr bool sanitized = false;
 #endif
 
-/// How long anything may take before it counts as hung; generous, since machines are shared.
-inline constexpr std::chrono::seconds patience{sanitized ? 40 : 15};
+using test_support::eventually;
+using test_support::patience;
 
 /// Multiplies the loops of the crash and stress tests for runs by hand.
 inline long scaled(long loops) {
@@ -72,19 +73,6 @@ class Watch {
   private:
     test_support::deadline deadline_;
 };
-
-/// Polls until the condition holds; false when it does not within the limit.
-template <class Condition>
-bool eventually(Condition condition, std::chrono::milliseconds limit = patience) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() >= end) {
-            return condition();
-        }
-        std::this_thread::sleep_for(1ms);
-    }
-    return true;
-}
 
 /// The name of the library's (or the standard's) type of an exception, the text of any other.
 inline std::string name_of(const std::exception_ptr& error) {

@@ -28,14 +28,15 @@
 
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
+#include "support/process.hpp"
 
 namespace process_test {
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
 
-/// How long anything may take before it counts as hung; generous, since machines are shared.
-inline constexpr std::chrono::seconds patience{30};
+using test_support::eventually;
+using test_support::patience;
 
 /// Ends the program when a case does not end in time.
 class Watch {
@@ -45,17 +46,6 @@ class Watch {
   private:
     test_support::deadline deadline_;
 };
-
-template <class Condition>
-bool eventually(Condition condition, std::chrono::milliseconds limit = patience) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end)
-            return false;
-        std::this_thread::sleep_for(1ms);
-    }
-    return true;
-}
 
 /// The letter that /proc/PID/stat shows; '-' when there is no such process.
 inline char state_of(pid_t pid) {
@@ -137,6 +127,11 @@ class Notes {
 /// Runs the case once for every start method.
 inline mp::StartMethod every_method() {
     return GENERATE(mp::StartMethod::fork, mp::StartMethod::spawn, mp::StartMethod::forkserver);
+}
+
+/// Runs the case for the two start methods that differ most.
+inline mp::StartMethod fork_or_spawn() {
+    return GENERATE(mp::StartMethod::fork, mp::StartMethod::spawn);
 }
 
 /// Sends standard error to a file while it lives.

@@ -29,9 +29,12 @@ namespace test_support {
 
 using namespace std::chrono_literals;
 
+/// How long anything may take before it counts as hung; generous, since machines are shared.
+inline constexpr std::chrono::seconds patience{30};
+
 /// Polls until the condition holds. @returns false when it does not within the limit
 template <class Condition>
-bool eventually(Condition condition, std::chrono::milliseconds limit = 10s) {
+bool eventually(Condition condition, std::chrono::milliseconds limit = patience) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
         if (std::chrono::steady_clock::now() >= end)

@@ -18,6 +18,7 @@
 #include <multiprocessing/core/bytes.hpp>
 #include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/pool/job_memory.hpp>
 
 namespace multiprocessing {
 inline namespace v0 {
@@ -66,7 +67,7 @@ struct job_details {
 /// A submitted call: items that are each settled once, by a result or by an error. Counted by
 /// `counted`, freed with the last reference.
 /// @note The executor calls everything but `ready` and `run_callback` under its lock.
-class job {
+class job : public job_memory {
   public:
     explicit job(const job_limits& limits) : open_(limits.items) {
         if (limits != one_call)
