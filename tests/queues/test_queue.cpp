@@ -4,11 +4,14 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -44,6 +47,27 @@ struct Refusing {
             throw std::runtime_error("refused");
     }
 };
+
+/// Large blocks between small members: they are copied straight into the queue.
+struct Picture {
+    bool ready = false;
+    std::string title;
+    std::vector<double> pixels;
+    std::array<std::vector<char>, 2> rows;
+    std::pair<std::filesystem::path, std::tuple<long, std::u16string>> more;
+    friend bool operator==(const Picture&, const Picture&) = default;
+};
+static_assert(mp::detail::flat<Picture> && mp::detail::flat<std::vector<int>>);
+static_assert(!mp::detail::flat<std::vector<std::string>> && !mp::detail::flat<Refusing>);
+
+/// The queue as one whose items are a U.
+template <class U, class T>
+mp::Queue<U> taken_for(const mp::Queue<T>& queue) {
+    mp::detail::heap_buffer name;
+    mp::detail::save(name, queue);
+    mp::detail::input_cursor cursor(name.bytes());
+    return mp::detail::load<mp::Queue<U>>(cursor);
+}
 
 /// Forks; the child runs `body` and ends.
 template <class Body>
@@ -124,6 +148,69 @@ TEST_CASE("A queue gives back what was put, in order, of every kind and size", "
     flags.put(true);
     CHECK_FALSE(flags.empty());
     CHECK(flags.get());
+}
+
+TEST_CASE("Blocks of every size inside an item arrive as they were", "[queues]") {
+    const mp::Queue<Picture> pictures;
+    std::vector<Picture> sent;
+    for (const std::size_t size : {0u, 1u, 511u, 512u, 513u, 4095u, 4096u, 4097u, 70'001u}) {
+        Picture picture{size % 2 == 1, std::string(size, 't'), std::vector<double>(size), {}, {}};
+        std::iota(picture.pixels.begin(), picture.pixels.end(), 0.5);
+        picture.rows = {std::vector<char>(size, 'a'), std::vector<char>(size + 1, 'b')};
+        picture.more = {std::string(size, 'p'), {static_cast<long>(size), {u'x', u'y'}}};
+        pictures.put(picture);
+        sent.push_back(picture);
+
+        // the bytes are those of any other channel, with the same gaps
+        mp::detail::heap_buffer whole;
+        mp::detail::gathering_buffer gathered;
+        mp::detail::save(whole, picture);
+        mp::detail::save(gathered, picture);
+        std::vector<std::byte> copy(gathered.whole_size());
+        gathered.copy_to(copy.data());
+        CHECK(std::ranges::equal(whole.bytes(), copy));
+        CHECK((size < 4096 || gathered.size() < size));
+    }
+    for (const Picture& picture : sent)
+        CHECK((pictures.get() == picture));
+}
+
+TEST_CASE("An item that cannot be read is gone, and the next one comes", "[queues]") {
+    const mp::Queue<std::pair<char, char>> wrong;
+    const auto flags = taken_for<std::pair<bool, bool>>(wrong);
+    const auto texts = taken_for<std::vector<std::string>>(wrong);
+    wrong.put({1, 2});
+    wrong.put({3, 4});
+    wrong.put({0, 1});
+    CHECK_THROWS_AS(flags.get(), mp::UnpicklingError);
+    CHECK_THROWS_AS(texts.get(), mp::UnpicklingError);
+    CHECK((flags.get(10s) == std::pair(false, true)));
+    const auto large = taken_for<std::pair<std::pair<char, char>, bool>>(wrong);
+    large.put({{0, 1}, true});
+    CHECK_THROWS_AS(flags.get(), mp::UnpicklingError);
+    CHECK(wrong.empty());
+}
+
+TEST_CASE("A queue works where addresses and file sizes are limited", "[queues]") {
+    const pid_t child = start([] {
+        const rlimit little{256 << 20, 256 << 20};
+        ::setrlimit(RLIMIT_FSIZE, &little);
+        const mp::Queue<std::string> queue;
+        queue.put(std::string(1 << 20, 'x'));
+        if (queue.get().size() != 1 << 20)
+            ::_exit(2);
+        const std::string large(10 << 20, 'y');
+        queue.put(large);
+        try {
+            for (int i = 0; i < 10; ++i)
+                queue.put(large);
+            ::_exit(3);
+        } catch (const std::system_error&) {
+        }
+        if (queue.get() != large)
+            ::_exit(4);
+    });
+    CHECK(end_of(child) == 0);
 }
 
 TEST_CASE("A queue keeps its order through jumps of every shape", "[queues]") {
@@ -353,7 +440,8 @@ TEST_CASE(
             const int number = next[0]++;
             if (static_cast<std::size_t>(number) >= width)
                 ::_exit(3);
-            queue.put(std::vector<int>(1 + static_cast<std::size_t>(number) % 100, number));
+            const auto size = static_cast<std::size_t>(number);
+            queue.put(std::vector<int>(size % 16 == 0 ? 20'000 : 1 + size % 100, number));
             confirmed[static_cast<std::size_t>(number)] = 1;
         }
     };

@@ -10,6 +10,7 @@
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <multiprocessing/core/errors.hpp>
 
@@ -50,6 +51,9 @@ class output_buffer {
         static_assert(std::is_trivially_copyable_v<T>);
         append(&value, sizeof value);
     }
+    /// Appends the bytes of an object that lives as long as what is written. A derived class may
+    /// only note where they are.
+    virtual void append_block(const void* source, std::size_t count) { append(source, count); }
 
     /// Forgets all bytes after the first `size`, as when an item failed to serialize half way.
     void truncate(std::size_t size) noexcept { next_ = begin_ + std::min(size, this->size()); }
@@ -67,7 +71,7 @@ class output_buffer {
 };
 
 /// An output buffer on the heap; keeps its capacity when cleared.
-class heap_buffer final : public output_buffer {
+class heap_buffer : public output_buffer {
   public:
     heap_buffer() = default;
     heap_buffer(heap_buffer&& other) noexcept { swap(other); }
@@ -78,6 +82,13 @@ class heap_buffer final : public output_buffer {
     ~heap_buffer() = default;
 
     void clear() noexcept { next_ = begin_; }
+
+    // As gathering_buffer's.
+    [[nodiscard]] std::size_t whole_size() const noexcept { return size(); }
+    void copy_to(std::byte* target) const noexcept {
+        if (size() != 0)
+            std::memcpy(target, data(), size());
+    }
 
   private:
     void grow(std::size_t count) override {
@@ -100,6 +111,46 @@ class heap_buffer final : public output_buffer {
     }
 
     std::unique_ptr<std::byte[]> memory_;
+};
+
+/// A heap buffer that leaves large blocks where they are until all is copied to its last place:
+/// each byte is copied once. What was written must live until then.
+class gathering_buffer final : public heap_buffer {
+  public:
+    void append_block(const void* source, std::size_t count) override {
+        // The tail is copied, so that what follows keeps its place modulo 64.
+        const std::size_t left_there = count / 64 * 64;
+        blocks_.push_back({size(), {static_cast<const std::byte*>(source), left_there}});
+        left_there_ += left_there;
+        append(static_cast<const std::byte*>(source) + left_there, count - left_there);
+    }
+
+    /// With the blocks; size() is without.
+    [[nodiscard]] std::size_t whole_size() const noexcept { return size() + left_there_; }
+
+    /// @param target has room for whole_size() bytes
+    void copy_to(std::byte* target) const noexcept {
+        std::size_t copied = 0;
+        const auto copy = [&](const std::byte* source, std::size_t count) {
+            if (count != 0)
+                std::memcpy(target, source, count);
+            target += count;
+        };
+        for (const block& next : blocks_) {
+            copy(data() + copied, next.position - copied);
+            copied = next.position;
+            copy(next.bytes.data(), next.bytes.size());
+        }
+        copy(data() + copied, size() - copied);
+    }
+
+  private:
+    struct block {
+        std::size_t position;  ///< behind so many of our own bytes
+        std::span<const std::byte> bytes;
+    };
+    std::vector<block> blocks_;
+    std::size_t left_there_ = 0;
 };
 
 /// Reads bytes of unknown origin from front to back; never reads past their end.

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,43 +60,47 @@ class queue_handle {
     bool put_until(const T& value, const Deadline& deadline, const char* call) const {
         queue_memory& memory = open(call);
         if constexpr (bitwise<T>) {
-            return memory.put(std::as_bytes(std::span(std::addressof(value), 1)), deadline);
+            return memory.put(
+                sizeof(T),
+                [&](std::byte* target) { std::memcpy(target, std::addressof(value), sizeof(T)); },
+                deadline);
         } else if constexpr (Picklable<T>) {
-            heap_buffer buffer;
+            // User code runs here and not under the queue's lock.
+            std::conditional_t<flat<T>, gathering_buffer, heap_buffer> buffer;
             save(buffer, value);
-            return memory.put(buffer.bytes(), deadline);
+            return memory.put(
+                buffer.whole_size(), [&](std::byte* target) { buffer.copy_to(target); }, deadline);
         } else {
             return false;
         }
     }
+    /// @returns nothing when there is no item until the deadline
     std::optional<T> get_until(const Deadline& deadline, const char* call) const {
         queue_memory& memory = open(call);
-        if constexpr (bitwise<T>) {
-            std::optional<T> value;
-            std::size_t size = 0;
-            const bool got = memory.get(
-                [&](std::span<const std::byte> bytes) {
-                    size = bytes.size();
-                    if (size == sizeof(T))
-                        input_cursor(bytes).read(static_cast<void*>(&value.emplace()), sizeof(T));
-                },
-                deadline);
-            if (got && !value)
-                throw UnpicklingError(std::string(call) + ": the item has another size");
-            return value;
+        std::optional<T> value;
+        if constexpr (flat<T>) {
+            value.emplace();
+            std::exception_ptr damage;
+            const auto read = [&](std::span<const std::byte> bytes) {
+                try {
+                    load_whole(bytes, *value, call);
+                } catch (const UnpicklingError&) {
+                    damage = std::current_exception();
+                }
+            };
+            if (!memory.get(read, deadline))
+                return std::nullopt;
+            if (damage)
+                std::rethrow_exception(damage);
         } else if constexpr (Picklable<T>) {
+            // User code runs when the item is out and the queue's lock is free.
             heap_buffer buffer;
             if (!memory.get([&](auto bytes) { buffer.append(bytes.data(), bytes.size()); },
                             deadline))
                 return std::nullopt;
-            input_cursor cursor(buffer.bytes());
-            std::optional<T> value(load<T>(cursor));
-            if (cursor.remaining() != 0)
-                throw UnpicklingError(std::string(call) + ": bytes are left after the item");
-            return value;
-        } else {
-            return std::nullopt;
+            load_whole(buffer.bytes(), value.emplace(), call);
         }
+        return value;
     }
 
     [[nodiscard]] queue_memory& memory() const noexcept { return state_->memory; }
@@ -107,6 +113,12 @@ class queue_handle {
         std::atomic<bool> closed{false};
     };
 
+    static void load_whole(std::span<const std::byte> bytes, T& value, const char* call) {
+        input_cursor cursor(bytes);
+        load_into(cursor, value);
+        if (cursor.remaining() != 0)
+            throw UnpicklingError(std::string(call) + ": bytes are left after the item");
+    }
     queue_memory& open(const char* call) const {
         if (state_->closed)
             throw ValueError(std::string(call) + ": the queue is closed");
@@ -140,9 +152,11 @@ inline std::string in_milliseconds(Timeout timeout) {
 template <class T>
 class Queue : public detail::queue_handle<T> {
   public:
+    /// Without a limit. @throws std::system_error as below
+    Queue() : Queue(0) {}
     /// @param maxsize how many items it holds before put() waits; 0 or less: no limit
     /// @throws std::system_error when there is no descriptor or address space to be had
-    explicit Queue(std::ptrdiff_t maxsize = 0) : detail::queue_handle<T>(most(maxsize)) {}
+    explicit Queue(std::ptrdiff_t maxsize) : detail::queue_handle<T>(most(maxsize)) {}
 
     /// Appends a copy of the value; waits while the queue is full.
     /// @throws PicklingError, and what the value's `serialize` throws: then nothing was put

@@ -128,6 +128,8 @@ class writer {
 
     [[nodiscard]] output_buffer& buffer() noexcept { return out_; }
     void bytes(const void* source, std::size_t count) { out_.append(source, count); }
+    /// Of the value that is written.
+    void block(const void* source, std::size_t count) { out_.append_block(source, count); }
     template <class T>
     void value(T number) {
         out_.append_value(number);

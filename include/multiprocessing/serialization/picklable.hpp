@@ -193,6 +193,40 @@ constexpr bool bitwise_value() {
 template <class T>
 inline constexpr bool bitwise = bitwise_value<std::remove_cv_t<T>>();
 
+// ---- which types are a few memcpys
+
+template <class T>
+constexpr bool flat_value();
+template <class... T>
+constexpr bool all_flat(pack<T...>) {
+    return (flat_value<T>() && ...);
+}
+
+template <class T>
+constexpr bool flat_value() {
+    constexpr route way = route_of<T>();
+    if constexpr (bitwise_value<T>() || way == route::number || way == route::nothing)
+        return true;
+    else if constexpr (way == route::aggregate)
+        return all_flat(fields_of<T>{});
+    else if constexpr (way == route::standard) {
+        using How = parts<T>;
+        if constexpr (How::how == kind::block)
+            return all_bitwise(typename How::list{});
+        else if constexpr (How::how == kind::fixed || How::how == kind::tuple)
+            return all_flat(typename How::list{});
+        else
+            return How::how == kind::path;
+    } else
+        return false;
+}
+
+/// The type alone says of how many blocks of bytes a T consists: bitwise values, strings, vectors
+/// of those, and aggregates, arrays, pairs and tuples of all these. No code of a user runs when one
+/// is written or read, and it takes as long as copying the bytes.
+template <class T>
+inline constexpr bool flat = flat_value<std::remove_cv_t<T>>();
+
 }  // namespace detail
 
 /// The types whose values can be sent to another process: numbers, enumerations, pointers to

@@ -115,8 +115,10 @@ void encode_block(writer& out, const C& values) {
             const std::size_t padding = padding_at(out.buffer().size() + 1);
             out.value(static_cast<std::uint8_t>(padding));
             out.bytes(zeros, padding);
+            out.block(std::addressof(*std::begin(values)), count * sizeof(T));
+        } else {
+            out.bytes(std::addressof(*std::begin(values)), count * sizeof(T));
         }
-        out.bytes(std::addressof(*std::begin(values)), count * sizeof(T));
     } else {
         for (const auto& value : values)
             encode_element(out, value);
