@@ -31,6 +31,17 @@ TEST_CASE("An index out of range throws from at", "[shared]") {
     CHECK_THROWS_AS(array.at(2), std::out_of_range);
 }
 
+TEST_CASE("A handle whose memory has no room for the elements is refused", "[shared]") {
+    const mp::RawArray<double> array(10);
+    const auto bytes = mp::dumps(array);
+    const auto count = reinterpret_cast<std::uint64_t*>(array.data()) - 2;
+    REQUIRE(*count == 10);
+    *count = 11;
+    CHECK_THROWS_AS(mp::loads<mp::RawArray<double>>(bytes), mp::UnpicklingError);
+    *count = 10;
+    CHECK(mp::loads<mp::RawArray<double>>(bytes) == array);
+}
+
 TEST_CASE("A copy, in braces too, and a pickled handle name the same array", "[shared]") {
     const mp::Lock lock;
     const mp::Array<int> array(4, lock);

@@ -7,8 +7,10 @@
 #include <unistd.h>
 #include <ctime>
 
+#include <algorithm>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -128,6 +130,36 @@ TEST_CASE("A handle that names no lock, or was moved from, throws", "[synchroniz
     CHECK_THROWS_AS(semaphore.get_value(), mp::ValueError);
     CHECK_THROWS_AS(event.is_set(), mp::ValueError);
     CHECK_THROWS_AS(event.set(), mp::ValueError);
+}
+
+TEST_CASE("A lock that is dropped while it is held does no harm", "[synchronize]") {
+    Child careless([] {
+        {
+            const std::vector<mp::Lock> locks(2000);
+            locks[0].acquire();
+        }
+        // the C library links the next one that is taken to the last one
+        const mp::Lock next;
+        next.acquire();
+        next.release();
+        return 0;
+    });
+    CHECK(careless.join() == 0);
+}
+
+TEST_CASE("A handle that names too little memory is refused", "[synchronize]") {
+    const mp::Event event;
+    auto bytes = mp::dumps(event);  // 4 bytes in their own 64
+    const auto as = [&]<class Handle>(const Handle& other) {
+        const auto head = mp::dumps(other);  // the type's name, and the size of the rest
+        auto forged = bytes;
+        std::ranges::copy(std::span(head).first(sizeof(mp::detail::pickle_header)), forged.begin());
+        return mp::loads<Handle>(forged);
+    };
+    CHECK(as(event) == event);
+    CHECK_THROWS_AS(as(mp::Lock()), mp::UnpicklingError);
+    CHECK_THROWS_AS(as(mp::RLock()), mp::UnpicklingError);
+    CHECK_THROWS_AS(as(mp::Semaphore()), mp::UnpicklingError);
 }
 
 namespace {

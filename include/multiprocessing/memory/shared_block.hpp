@@ -117,6 +117,14 @@ class shared_block {
             arrive(name);
         }
     }
+    /// The same. @throws UnpicklingError when the block that arrives is too small for a T, too
+    template <class T, class Archive>
+    void serialize_as(Archive& archive, unsigned version) {
+        serialize(archive, version);
+        if constexpr (!Archive::is_saving::value)
+            if (size() < sizeof(T))
+                throw UnpicklingError("unpickling: a handle names too little memory");
+    }
 
   private:
     explicit shared_block(std::shared_ptr<held_block> held) noexcept

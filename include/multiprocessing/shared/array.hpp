@@ -85,7 +85,16 @@ class array_handle : private plain_check<T> {
                                [](const auto& value) { return static_cast<T>(value); });
     }
 
-    detail::shared_block block_;
+    /// @throws UnpicklingError when the memory has no room for all elements, too
+    template <class Archive>
+    void serialize_elements(Archive& archive, unsigned version) {
+        block_.template serialize_as<head>(archive, version);
+        if constexpr (!Archive::is_saving::value)
+            if (size() > (block_.size() - sizeof(head)) / sizeof(T))
+                throw UnpicklingError("unpickling: a handle names too little memory");
+    }
+
+    shared_block block_;
 };
 
 }  // namespace detail
@@ -120,7 +129,7 @@ class Array : public detail::array_handle<T> {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        this->block_.serialize(archive, version);
+        this->serialize_elements(archive, version);
         lock_.serialize(archive, version);
     }
 
@@ -147,7 +156,7 @@ class RawArray : public detail::array_handle<T> {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        this->block_.serialize(archive, version);
+        this->serialize_elements(archive, version);
     }
 };
 template <detail::array_source R>

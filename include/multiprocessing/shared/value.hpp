@@ -43,7 +43,7 @@ class Value : private detail::plain_check<T> {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        block_.serialize(archive, version);
+        block_.template serialize_as<memory>(archive, version);
         lock_.serialize(archive, version);
     }
 
@@ -84,7 +84,7 @@ class RawValue : private detail::plain_check<T> {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        block_.serialize(archive, version);
+        block_.template serialize_as<T>(archive, version);
     }
 
   private:

@@ -75,7 +75,7 @@ class Barrier {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        block_.serialize(archive, version);
+        block_.template serialize_as<detail::barrier_core>(archive, version);
         action_.serialize(archive, version);
     }
 

@@ -84,7 +84,7 @@ class Condition {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        block_.serialize(archive, version);
+        block_.template serialize_as<memory>(archive, version);
         lock_.serialize(archive, version);
     }
 

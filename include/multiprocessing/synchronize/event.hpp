@@ -41,7 +41,7 @@ class Event {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        block_.serialize(archive, version);
+        block_.template serialize_as<detail::event_core>(archive, version);
     }
 
   private:

@@ -50,7 +50,7 @@ class lock_handle {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        block_.serialize(archive, version);
+        block_.template serialize_as<lock_core>(archive, version);
         if constexpr (!Archive::is_saving::value)
             keep_while_held();
     }

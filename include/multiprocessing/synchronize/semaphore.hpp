@@ -59,7 +59,7 @@ class Semaphore {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
-        block_.serialize(archive, version);
+        block_.template serialize_as<detail::semaphore_core>(archive, version);
     }
 
   protected:
