@@ -22,6 +22,7 @@
 #include <multiprocessing/memory/arena.hpp>
 #include <multiprocessing/pool/job.hpp>
 #include <multiprocessing/pool/worker_slot.hpp>
+#include <multiprocessing/serialization/sender_keeps.hpp>
 #include <multiprocessing/transport/message.hpp>
 
 namespace multiprocessing {
@@ -182,6 +183,7 @@ class dispatcher {
                         std::exception_ptr& failure) {
         const std::size_t before = message_.size();
         try {
+            const sender_keeps keeps;  // the job does, and tasks may be taken back
             prefix_.clear();
             owner.write_prefix(prefix_);
             const std::size_t compared = offsetof(run_header, items);
