@@ -47,6 +47,8 @@ struct ManagerOptions {
     /// it has proxies.
     std::optional<std::string> authkey = {};
     std::optional<StartMethod> start_method = {};  ///< default: get_start_method()
+    /// How long the server may take to accept a connection of this process.
+    Timeout handshake_timeout = detail::handshake_patience;
 };
 
 namespace detail {
@@ -186,7 +188,7 @@ class BaseManager {
     /// @throws AuthenticationError when the keys differ; TimeoutError when nobody answers
     void connect() {
         require_fresh("BaseManager.connect");
-        session_ = detail::managed::sessions::instance().open({options_.address, options_.authkey});
+        session_ = detail::managed::sessions::instance().open(to());
     }
 
     /// A server for use in this process: `manager.get_server().serve_forever()`.
@@ -296,6 +298,9 @@ class BaseManager {
         return key;
     }
 
+    [[nodiscard]] detail::managed::server_address to() const {
+        return {options_.address, options_.authkey, options_.handshake_timeout};
+    }
     void require_fresh(const char* call) const {
         if (session_ || process_)
             throw ValueError(std::string(call) + ": the manager was started or connected before");
@@ -321,7 +326,7 @@ class BaseManager {
             std::rethrow_exception(detail::load_exception(failure));
         }
         options_.address = report.address;
-        session_ = detail::managed::sessions::instance().open({options_.address, options_.authkey});
+        session_ = detail::managed::sessions::instance().open(to());
         process_ = std::move(process);
     }
 

@@ -179,7 +179,7 @@ class objects {
             case verb::refer:
                 return refer(request, id);
             case verb::ticket: {
-                const auto number = os::random_number<std::uint64_t>();
+                const auto number = os::random_number<std::uint64_t>() | 2;  // not 0, not 1
                 tickets_.emplace(number, find(id));
                 return request.out.append_value(number);
             }

@@ -13,6 +13,7 @@
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/managers/request.hpp>
 #include <multiprocessing/serialization/checks.hpp>
+#include <multiprocessing/serialization/sender_keeps.hpp>
 #include <multiprocessing/serialization/type_name.hpp>
 
 namespace multiprocessing {
@@ -27,6 +28,8 @@ struct proxy_token {
     std::uint64_t type = 0;
     std::uint64_t ticket = 0;  ///< 0: the bytes are inside a message to or from that server
 };
+/// The sender has a handle until the proxy has arrived.
+inline constexpr std::uint64_t no_ticket = 1;
 static_assert(std::is_trivially_copyable_v<proxy_token> && sizeof(proxy_token) == 32);
 
 class proxy_base {
@@ -87,7 +90,10 @@ class proxy_base {
         }
         if (!reference_->own())
             throw PicklingError("pickling: a proxy leaves its manager's server");
-        token.ticket = request(*reference_, verb::ticket).send().template number<std::uint64_t>();
+        token.ticket =
+            sender_keeps::promised()
+                ? no_ticket
+                : request(*reference_, verb::ticket).send().template number<std::uint64_t>();
         server_address to = reference_->own()->to();
         archive& token& to.address& to.authkey;
     }

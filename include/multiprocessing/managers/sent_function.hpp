@@ -15,6 +15,7 @@
 
 #include <multiprocessing/core/callable.hpp>
 #include <multiprocessing/managers/containers.hpp>
+#include <multiprocessing/managers/key.hpp>
 #include <multiprocessing/managers/object.hpp>
 #include <multiprocessing/managers/objects.hpp>
 #include <multiprocessing/managers/registry.hpp>

@@ -44,6 +44,7 @@ namespace managed {
 struct server_address {
     connection::Address address;
     std::optional<std::string> authkey;
+    Timeout patience = handshake_patience;  ///< for a connection to be accepted and authenticated
 };
 
 /// One connection of a session; one thread at a time uses it.
@@ -156,8 +157,8 @@ class session : public std::enable_shared_from_this<session> {
   public:
     /// @throws as line
     explicit session(server_address to) : to_(std::move(to)) {
-        auto first = std::make_unique<line>(to_, handshake_patience);
-        const welcome reply = first->greet({.program = program_fingerprint()}, handshake_patience);
+        auto first = std::make_unique<line>(to_, to_.patience);
+        const welcome reply = first->greet({.program = program_fingerprint()}, to_.patience);
         server_ = reply.server;
         id_ = reply.session;
         same_program_ = reply.same_program != 0;
@@ -324,8 +325,8 @@ class session : public std::enable_shared_from_this<session> {
         }
         std::unique_ptr<line> made;
         try {
-            made = std::make_unique<line>(to_, handshake_patience);
-            made->greet({.program = program_fingerprint(), .session = id_}, handshake_patience);
+            made = std::make_unique<line>(to_, to_.patience);
+            made->greet({.program = program_fingerprint(), .session = id_}, to_.patience);
         } catch (const std::system_error& error) {
             if (error.code() != std::errc::connection_refused &&
                 error.code() != std::errc::no_such_file_or_directory)

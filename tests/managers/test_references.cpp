@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSL-1.0
+// What keeps an object alive: handles in every process, other objects, and proxies on their way.
+#include <atomic>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "managers/manager_tools.hpp"
+
+using namespace manager_test;
+
+namespace {
+
+using Ints = std::vector<int>;
+using List = mp::ListProxy<int>;
+
+/// Looks at the list when everybody else has let go of it.
+void append_when_told(List list, mp::Event go, mp::Queue<int> seen) {
+    go.wait();
+    list.append(4);
+    seen.put(static_cast<int>(list.size()));
+}
+
+/// Makes a list, puts its proxy into the queue and ends.
+void make_and_send(mp::connection::Address address, std::string key, mp::Queue<List> out) {
+    const auto manager = mp::Manager::connect({.address = address, .authkey = key});
+    out.put(manager.list<int>({1, 2, 3}));
+}
+
+int sum_of(List list, int extra) {
+    int sum = extra;
+    for (const int each : list)
+        sum += each;
+    return sum;
+}
+
+struct Order {
+    std::string name;
+    std::optional<List> items;
+};
+
+void disturb(mp::QueueProxy<int> queue, pid_t whom) {
+    for (int i = 0; i < 20; ++i) {
+        std::this_thread::sleep_for(2ms);
+        ::kill(whom, SIGINT);
+        queue.put(i);
+    }
+}
+
+void fork_again(List list, mp::Event go, mp::Queue<int> seen) {
+    mp::Process grandchild(append_when_told, {list, go, seen},
+                           {.start_method = mp::StartMethod::fork});
+    grandchild.start();
+    grandchild.join();
+}
+
+}  // namespace
+
+TEST_CASE("A proxy that a process is started with outlives its sender's", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto method = every_method();
+    const mp::Event go;
+    const mp::Queue<int> seen;
+    std::optional<mp::Process> child;
+    {
+        const List list = manager.list<int>({1, 2, 3});
+        child.emplace(append_when_told, std::tuple(list, go, seen),
+                      mp::ProcessOptions{.start_method = method});
+        child->start();
+    }
+    go.set();
+    CHECK(seen.get(patience) == 4);
+    child->join();
+    CHECK(child->exitcode() == 0);
+    CHECK(empties(manager));
+}
+
+TEST_CASE("A forked child of a forked child has its own references", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const mp::Event go;
+    const mp::Queue<int> seen;
+    mp::Process child(fork_again, {manager.list<int>({1}), go, seen});
+    child.start();
+    go.set();
+    CHECK(seen.get(patience) == 2);
+    child.join();
+    CHECK(empties(manager));
+}
+
+TEST_CASE("A proxy in a queue keeps its object when its sender has ended", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto method = fork_or_spawn();
+    const mp::Queue<List> queue;
+    CHECK(run_worker(method, make_and_send, manager.address(), *manager.authkey(), queue) == 0);
+    {
+        CHECK(manager.number_of_objects() == 1);
+        const List list = queue.get(patience);
+        CHECK(list == Ints{1, 2, 3});
+    }
+    CHECK(empties(manager));
+}
+
+TEST_CASE("Proxies are arguments of pool tasks", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto method = fork_or_spawn();
+    {
+        mp::Pool pool({.processes = 2, .start_method = method});
+        const List list = manager.list<int>({1, 2, 3});
+        CHECK(pool.apply(sum_of, {list, 4}) == 10);
+        CHECK(pool.starmap(sum_of, std::vector<std::tuple<List, int>>{{list, 1}, {list, 2}}) ==
+              Ints{7, 8});
+    }
+    CHECK(empties(manager));
+}
+
+TEST_CASE("Bytes of a proxy stand for one reference", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    auto list = manager.list<int>({1});
+    const auto bytes = mp::dumps(list);
+    list = {};
+    CHECK(manager.number_of_objects() == 1);
+    {
+        const auto first = mp::loads<List>(bytes);
+        CHECK(first == Ints{1});
+        CHECK(mp::loads<List>(bytes) == first);  // somebody has a handle
+    }
+    CHECK(empties(manager));
+    CHECK_THROWS_AS(mp::loads<List>(bytes), std::out_of_range);
+    CHECK_THROWS_AS(mp::loads<mp::ListProxy<long>>(bytes), mp::UnpicklingError);
+    CHECK_THROWS_AS(mp::dumps(List()), mp::PicklingError);
+    CHECK_THROWS_AS(List().size(), mp::ValueError);
+}
+
+TEST_CASE("Values that hold proxies keep and drop their objects", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto orders = manager.dict<int, Order>();
+    orders[1] = Order{"first", manager.list<int>({1})};
+    orders[2] = Order{"second", {}};
+    CHECK(manager.number_of_objects() == 2);
+    CHECK(orders[1]->items->size() == 1);
+    CHECK_THROWS_AS(manager.globals().get<mp::ListProxy<long>>("orders"), std::out_of_range);
+    // the function puts the proxy into another value
+    orders.update([](std::map<int, Order>& all) { std::swap(all[1].items, all[2].items); });
+    CHECK_FALSE(orders[1]->items);
+    CHECK(orders[2]->items->copy() == Ints{1});
+    // and uses the object that it names
+    CHECK(orders.update(2, [](Order& order) {
+        order.items->append(2);
+        return order.items->copy();
+    }) == Ints{1, 2});
+    const auto taken = orders.pop(2);
+    CHECK(manager.number_of_objects() == 2);
+    CHECK(taken.items->get(1) == 2);
+    orders[1] = taken;
+    orders.clear();
+    CHECK(manager.number_of_objects() == 2);
+}
+
+TEST_CASE("A chain of two thousand objects is dropped without recursion", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    mp::NamespaceProxy last = manager.Namespace();
+    for (int i = 0; i < 2000; ++i) {
+        const auto before = last;
+        last = manager.Namespace();
+        last.set("before", before);
+    }
+    CHECK(manager.number_of_objects() >= 2000);
+    last = {};
+    CHECK(empties(manager));
+}
+
+TEST_CASE("A call that waits delays no other thread", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto queue = manager.Queue<int>();
+    const auto counter = manager.Value<int>(0);
+    std::atomic<int> got{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i)
+        threads.emplace_back([&] { got += queue.get(); });
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&] {
+            for (int k = 0; k < 100; ++k)
+                counter.update([](int& n) { ++n; });
+        });
+    CHECK(eventually([&] { return counter.get() == 400; }));
+    CHECK(got == 0);
+    const auto before = open_descriptors().size();
+    for (int i = 0; i < 100; ++i)
+        CHECK(counter.get() == 400);
+    CHECK(open_descriptors().size() == before);
+    for (int i = 0; i < 8; ++i)
+        queue.put(1);
+    for (auto& thread : threads)
+        thread.join();
+    CHECK(got == 8);
+}
+
+TEST_CASE("An interrupt that comes with the item loses nothing", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto queue = manager.Queue<int>();
+    const mp::InterruptGuard guard;
+    int taken = 0;
+    mp::Process disturber(disturb, {queue, ::getpid()});
+    disturber.start();
+    const auto take = [&] {
+        try {
+            const int item = queue.get(patience);  // a CHECK would catch the interrupt
+            CHECK(item == taken);
+            ++taken;
+        } catch (const mp::KeyboardInterrupt&) {
+        }
+    };
+    while (taken < 20)
+        take();
+    disturber.join();
+    CHECK(queue.empty());
+    mp::detail::interrupt_pending = false;
+}
