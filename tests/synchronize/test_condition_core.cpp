@@ -142,7 +142,12 @@ TEST_CASE("A notification is not spent on a waiter that was killed before", "[sy
     Child first = waiting(board);
     Child second = waiting(board);
     first.kill();
+    ::kill(second.pid(), SIGSTOP);  // so that it does not look after the first one itself
+    REQUIRE(eventually([&] { return test_support::state_of(second.pid()) == 'T'; }));
     board->notify(1);
+    CHECK(board->condition.places[0].ticket == 0);
+    CHECK(board->condition.places[1].notified == 1);
+    ::kill(second.pid(), SIGCONT);
     CHECK(second.join() == 0);
     CHECK(board->condition.used == 0);
 }
@@ -161,6 +166,16 @@ TEST_CASE("The notification of a waiter that is killed goes to one that waited a
     CHECK(test_support::is_running(late.pid()));
     board->notify(1);
     CHECK(late.join() == 0);
+}
+
+TEST_CASE("The notification of a waiter that is killed goes to nobody who came later",
+          "[synchronize]") {
+    const Shared<Board> board;
+    Child first = waiting(board);
+    ::kill(first.pid(), SIGSTOP);
+    board->notify(1);
+    first.kill();
+    CHECK(wait_once(*board, Deadline(250ms)) == 1);
 }
 
 TEST_CASE("A sleeper is told that a holder of the lock died, and then holds it", "[synchronize]") {
