@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The behaviours of CPython's _TestQueue, and queues in the hands of processes of every start
-// method and of a pool's workers.
+// The behaviours of CPython's _TestQueue and TestSimpleQueue, and queues in the hands of processes
+// of every start method and of a pool's workers.
 #include <chrono>
 #include <string>
 #include <vector>
@@ -43,6 +43,13 @@ void work_until_told(mp::JoinableQueue<std::string> queue) {
     while (!queue.get().empty())
         queue.task_done();
     queue.task_done();
+}
+
+void look_twice(mp::SimpleQueue<bool> queue, mp::SimpleQueue<bool> answers,
+                mp::SimpleQueue<bool> go_on) {
+    answers.put(queue.empty());
+    (void)go_on.get();
+    answers.put(queue.empty());
 }
 
 int put_square(mp::Queue<int> queue, int x) {
@@ -171,6 +178,33 @@ TEST_CASE("_TestQueue.test_closed_queue_put_get_exceptions", "[parity][queues]")
     CHECK_THROWS_WITH(queue.get(), "Queue.get: the queue is closed");
     CHECK_THROWS_AS(joinable.put("foo"), mp::ValueError);
     CHECK_THROWS_AS(joinable.get(), mp::ValueError);
+}
+
+TEST_CASE("TestSimpleQueue.test_empty", "[parity][queues]") {
+    const Watch watch;
+    const mp::SimpleQueue<bool> seen;
+    const mp::SimpleQueue<bool> answers;
+    const mp::SimpleQueue<bool> go_on;
+    mp::Process child(look_twice, {seen, answers, go_on}, {.start_method = any_method()});
+    child.start();
+    CHECK(answers.get());
+    CHECK(seen.empty());
+    seen.put(true);
+    CHECK_FALSE(seen.empty());
+    go_on.put(true);
+    CHECK_FALSE(answers.get());
+    CHECK(seen.get());
+    CHECK(seen.empty());
+    child.join();
+    CHECK(child.exitcode() == 0);
+}
+
+TEST_CASE("TestSimpleQueue.test_close and test_closed", "[parity][queues]") {
+    const mp::SimpleQueue<int> queue;
+    queue.close();
+    queue.close();
+    CHECK_THROWS_AS(queue.put(1), mp::ValueError);
+    CHECK_THROWS_AS(queue.get(), mp::ValueError);
 }
 
 TEST_CASE("A queue is an argument of tasks for workers that run already", "[parity][queues]") {
