@@ -192,10 +192,13 @@ class objects {
         }
     }
 
-    void run(call& request, object_id id) {
-        if (!request.session->same_program)
+    static void require_same_program(const session_state& session) {
+        if (!session.same_program)
             throw ValueError(
                 "manager: a function of another program cannot be called in the server");
+    }
+    void run(call& request, object_id id) {
+        require_same_program(*request.session);
         const auto code = request.in.read_value<code_ref>();
         const object_ptr object = find(id);
         reinterpret_cast<sent_function>(decode_code(code))(*object, request);
@@ -259,7 +262,13 @@ class objects {
                 break;
             case object_kind::barrier: {
                 const auto parties = in.read_value<std::uint32_t>();
+                if (parties == 0)
+                    throw ValueError("manager: a barrier has at least one party");
                 const auto limit = in.read_value<wait_time>();
+                const bool acts = load<bool>(in);
+                if (acts)
+                    require_same_program(*request.session);
+                in.back(1);
                 made = std::make_unique<barrier_object>(parties, load<action>(in), limit);
                 break;
             }

@@ -185,6 +185,9 @@ class session : public std::enable_shared_from_this<session> {
             send_releases(*used, Deadline());
             used->send(request);
             interrupted = !receive(*used, got, patience);
+        } catch (const KeyboardInterrupt&) {
+            set_aside(used, std::move(got.message));
+            throw;
         } catch (const EOFError&) {
             discard(used);
             break_off();
@@ -230,10 +233,10 @@ class session : public std::enable_shared_from_this<session> {
             }
             try {
                 send_releases(*free, Deadline(std::chrono::seconds(0)));
-                give_back(free);
             } catch (...) {
-                discard(free);
+                // no room, or the server is gone: the next request tells it, or finds out
             }
+            give_back(free);
         } catch (...) {
             // no memory: the server keeps the object until the session ends
         }
@@ -283,6 +286,7 @@ class session : public std::enable_shared_from_this<session> {
     void after_fork_in_child() noexcept {
         lines_.clear();  // also those in use by threads that do not exist here
         idle_.clear();
+        aside_.clear();
         released_.clear();
         for (auto& [id, entry] : held_)
             entry.granted = 1;
@@ -299,6 +303,7 @@ class session : public std::enable_shared_from_this<session> {
         const std::scoped_lock lock(mutex_);
         lines_.clear();
         idle_.clear();
+        aside_.clear();
         broken_ = true;
     }
 
@@ -306,6 +311,10 @@ class session : public std::enable_shared_from_this<session> {
     struct held {
         std::uint64_t handles = 0;
         std::uint64_t granted = 0;
+    };
+    struct unanswered {
+        line* used;
+        heap_buffer message;
     };
     struct released {
         object_id id;
@@ -317,6 +326,8 @@ class session : public std::enable_shared_from_this<session> {
             const std::scoped_lock lock(mutex_);
             if (broken_)
                 throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
+            if (idle_.empty())
+                look_aside();
             if (!idle_.empty()) {
                 line* const free = idle_.back();
                 idle_.pop_back();
@@ -336,6 +347,32 @@ class session : public std::enable_shared_from_this<session> {
         const std::scoped_lock lock(mutex_);
         lines_.push_back(std::move(made));
         return lines_.back().get();
+    }
+    /// The server has not reacted to an interrupt: its answer comes some time, to nobody.
+    void set_aside(line* used, heap_buffer begun) {
+        const std::scoped_lock lock(mutex_);
+        aside_.push_back({used, std::move(begun)});
+    }
+    /// Lines whose answer has come can be used again.
+    void look_aside() {
+        std::erase_if(aside_, [&](unanswered& each) {
+            try {
+                if (!each.used->receive(each.message, Deadline(std::chrono::seconds(0))))
+                    return false;
+                result got;
+                got.message = std::move(each.message);
+                read(got);
+                for (const object_id id : got.granted)
+                    released_.push_back({id, 1});
+                idle_.push_back(each.used);
+                return true;
+            } catch (const KeyboardInterrupt&) {
+                interrupt_pending = true;
+                return false;
+            } catch (const std::exception&) {
+                return true;  // it stays with the lines, unused
+            }
+        });
     }
     void give_back(line* used) {
         const std::scoped_lock lock(mutex_);
@@ -408,6 +445,7 @@ class session : public std::enable_shared_from_this<session> {
     bool broken_ = false;
     std::list<std::unique_ptr<line>> lines_;
     std::vector<line*> idle_;
+    std::vector<unanswered> aside_;
     std::unordered_map<object_id, held> held_;
     std::vector<released> released_;
     std::unique_ptr<line> inheritance_;
