@@ -33,3 +33,11 @@ execute_process(COMMAND "${WORK}/build/program" RESULT_VARIABLE status OUTPUT_VA
 if(NOT status STREQUAL "0" OR NOT output STREQUAL "1\n4\n9\n16\n25\n")
   message(FATAL_ERROR "the program ended with ${status} and printed: ${output}")
 endif()
+
+if(WAY STREQUAL "find_package")
+  execute_process(COMMAND "${WORK}/build/program_with_key" RESULT_VARIABLE status
+                  OUTPUT_VARIABLE output TIMEOUT 60)
+  if(NOT status STREQUAL "0" OR NOT output MATCHES "^(keys|authkey: .*OpenSSL.*)\n$")
+    message(FATAL_ERROR "the program with a key ended with ${status} and printed: ${output}")
+  endif()
+endif()
