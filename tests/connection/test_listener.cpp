@@ -216,6 +216,16 @@ TEST_CASE("An interrupt ends accept and connect", "[listener][interrupt]") {
     CHECK(waiting.size() < 5);
 }
 
+TEST_CASE("A client with a key gives up a listener that accepts nobody", "[listener]") {
+    const connection::Listener listener({.authkey = "key", .backlog = 0});
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 4; ++i)  // the first are in the backlog, the last find it full
+        CHECK_THROWS_AS(
+            connection::Client(listener.address(), {.authkey = "key", .handshake_timeout = 30ms}),
+            mp::AuthenticationError);
+    CHECK(std::chrono::steady_clock::now() - begin < 10s);
+}
+
 TEST_CASE("Without descriptors a client waits until there is one", "[listener]") {
     connection::Listener listener;
     const Connection client = connection::Client(listener.address());

@@ -95,8 +95,10 @@ inline void require_hmac() {
 /// is an AuthenticationError that says why.
 class handshake {
   public:
+    handshake(const Connection& connection, Deadline deadline)
+        : end_(connection_access::end(connection)), deadline_(deadline) {}
     handshake(const Connection& connection, Timeout timeout)
-        : end_(connection_access::end(connection)), deadline_(timeout) {}
+        : handshake(connection, Deadline(timeout)) {}
 
     void send(std::string_view text) {
         guarded([&] { end_.send(std::as_bytes(std::span(text)), deadline_); });

@@ -236,24 +236,33 @@ class Listener {
 /// @throws AuthenticationError when the keys differ, one side has none, or the listener does not
 ///     accept in time
 /// @throws KeyboardInterrupt under an InterruptGuard
-/// @note Without a key it returns when the system has connected, before the listener accepts.
-/// @par Python `multiprocessing.connection.Client`
+/// @note Without a key it returns when the system has connected, before the listener accepts; while
+///     the listener's backlog is full it waits, as long as that lasts.
+/// @par Python `multiprocessing.connection.Client`, which waits as long for a backlog with a key,
+/// too
 inline Connection Client(const Address& address, ClientOptions options = {}) {
     if (options.authkey)
         detail::require_hmac();
+    const detail::Deadline deadline =
+        options.authkey ? detail::Deadline(options.handshake_timeout) : detail::Deadline();
+    const auto pause = [&] {
+        detail::check_interrupt();
+        if (deadline.expired())
+            throw AuthenticationError("authentication: the listener accepts nobody");
+    };
     const auto candidates = detail::socket_addresses(address);
     for (std::size_t i = 0;; ++i) {
         Connection connection;
         try {
-            connection = detail::connection_access::make(os::connect_stream(
-                candidates[i], detail::wait_slice, [] { detail::check_interrupt(); }));
+            connection = detail::connection_access::make(
+                os::connect_stream(candidates[i], detail::wait_slice, pause));
         } catch (const std::system_error& error) {
             if (i + 1 == candidates.size())
                 throw std::system_error(error.code(), "Client of " + detail::to_text(address));
             continue;
         }
         if (options.authkey) {
-            detail::handshake messages(connection, options.handshake_timeout);
+            detail::handshake messages(connection, deadline);
             detail::answer_challenge(messages, *options.authkey);
             detail::deliver_challenge(messages, *options.authkey);
         }
