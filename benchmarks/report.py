@@ -27,6 +27,7 @@ CONTENDERS = {
     "lifecycle": ["multiprocessing", "python.py"],
     "load": ["multiprocessing"],
     "queues": ["multiprocessing", "python.py"],
+    "connection": ["multiprocessing", "socketpair", "python.py"],
     "locks": ["multiprocessing", "python.py"],
 }
 
@@ -60,6 +61,15 @@ RATIOS = [
     ("locks", "  RLock", "uncontended_rlock", OURS, "robust_mutex", None),
     ("locks", "2 processes, an increment", "increments", PYTHON, "increments", 1 / 20),
     ("locks", "Event.set to wake-up", "wake_up", OURS, "futex_wake_up", 1.2),
+    ("connection", "16 bytes there and back", "ping_pong_16", "socketpair", "ping_pong_16", 1.2),
+    ("connection", "", "ping_pong_16", PYTHON, "ping_pong_16", None),
+    ("connection", "4 KiB there and back", "ping_pong_4KiB", "socketpair", "ping_pong_4KiB", 1.2),
+    ("connection", "1 MiB there and back", "ping_pong_1MiB", "socketpair", "ping_pong_1MiB", None),
+    ("connection", "an integer there and back", "ping_pong_int", PYTHON, "ping_pong_int", None),
+    ("connection", "stream of 16 bytes", "stream_16", "socketpair", "stream_16", 1.5),
+    ("connection", "", "stream_16", PYTHON, "stream_16", None),
+    ("connection", "stream of 4 KiB", "stream_4KiB", "socketpair", "stream_4KiB", 1.5),
+    ("connection", "stream of 1 MiB", "stream_1MiB", "socketpair", "stream_1MiB", None),
     ("load", "8 workers on busy CPUs", "busy_8_workers", OURS, "busy_2_workers", 1.15),
 ]
 
