@@ -81,11 +81,9 @@ class Connection {
     void send(const char* text) const { send(std::string(text)); }
 
     /// Receives a value; waits for it.
-    /// @throws UnpicklingError when the message is a value of another type, or no value; the
-    /// message
+    /// @throws UnpicklingError when the message is a value of another type, or no value; it
     ///     is then gone and the next one can be received
-    /// @throws EOFError when the other end is closed and all it sent was received, or when it
-    /// closed
+    /// @throws EOFError when the other end is closed and all it sent was received, or it was closed
     ///     in the middle of a message; ValueError when this end is closed, or only sends
     template <class T>
     T recv() const {

@@ -146,13 +146,10 @@ namespace connection {
 ///
 /// With a key, both sides prove to each other that they know it before a connection is handed out:
 /// nobody without the key gets a byte deserialized.
-/// @note Move-only; any thread may use it. The destructor closes it. A path is removed from the
-/// file
-///     system then, unless it stands for another socket by now, and only by the process that made
-///     the Listener.
-/// @par Python `multiprocessing.connection.Listener`. The backlog is 128 there 1; a client that
-/// says
-///     nothing blocks Python's accept() for ever.
+/// @note Move-only; any thread may use it. The destructor closes it. A path is then removed,
+///     unless it stands for another socket by now, and only by the process that made the Listener.
+/// @par Python `multiprocessing.connection.Listener`, whose backlog is 1 and whose accept() waits
+///     for ever for a client that says nothing
 class Listener {
   public:
     /// @throws std::system_error (EADDRINUSE, EACCES, ...) when it cannot listen there
@@ -238,8 +235,8 @@ class Listener {
 /// @throws KeyboardInterrupt under an InterruptGuard
 /// @note Without a key it returns when the system has connected, before the listener accepts; while
 ///     the listener's backlog is full it waits, as long as that lasts.
-/// @par Python `multiprocessing.connection.Client`, which waits as long for a backlog with a key,
-/// too
+/// @par Python `multiprocessing.connection.Client`, which waits for ever for a full backlog, and
+///     for a listener that does not answer
 inline Connection Client(const Address& address, ClientOptions options = {}) {
     if (options.authkey)
         detail::require_hmac();

@@ -144,7 +144,10 @@ inline std::string in_milliseconds(Timeout timeout) {
 /// moment. One that is killed inside put() or get() loses at most the item that it was moving.
 /// @note An unlimited queue grows until memory is short; then put() throws std::system_error
 ///     (ENOSPC, ENOMEM). Memory is given back when the queue is empty. Each queue takes one
-///     descriptor and 64 GiB of addresses, no memory, in each process.
+///     descriptor and 64 GiB of addresses, no memory, in each process; where addresses or the sizes
+///     of files are limited, fewer, and it holds no more than those.
+/// @note Strings, vectors of plain elements and aggregates of such are copied straight into the
+///     queue and out of it, everything else once more on each side.
 /// @note Waiting calls throw KeyboardInterrupt under an InterruptGuard.
 /// @par Python `multiprocessing.Queue`, without the feeder thread: items are there at once, so
 ///     `qsize`, `empty` and `full` are exact, joining a process that has put something never waits
@@ -216,9 +219,8 @@ class Queue : public detail::queue_handle<T> {
 };
 
 /// A Queue whose items are work: who takes one says when it is done, and join() waits for all.
-/// @note A process that is killed between get() and task_done() leaves its item undone:
-/// join(timeout)
-///     returns then.
+/// @note A process that is killed between get() and task_done() leaves its item undone: only
+///     join(timeout) returns then.
 /// @par Python `multiprocessing.JoinableQueue`
 template <class T>
 class JoinableQueue : public Queue<T> {
