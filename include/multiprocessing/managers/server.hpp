@@ -18,6 +18,7 @@
 #include <multiprocessing/connection/listener.hpp>
 #include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/managers/hopeful_spin.hpp>
 #include <multiprocessing/managers/objects.hpp>
 #include <multiprocessing/managers/server_connection.hpp>
 #include <multiprocessing/memory/tracker.hpp>
@@ -116,19 +117,14 @@ class Server {
         }
     }
 
-    /// Waking a sleeper costs more than a request: the next one often comes at once.
     void wait(std::vector<int>& ready, std::optional<std::chrono::nanoseconds> next) {
         const auto limit = std::min<std::chrono::nanoseconds>(next.value_or(detail::wait_slice),
                                                               detail::wait_slice);
-        if (busy_) {
+        const auto look = [&] {
             watched_.wait(ready, std::chrono::milliseconds(0));
-            const auto end = clock::now() + spin_time;
-            while (ready.empty() && clock::now() < end)
-                watched_.wait(ready, std::chrono::milliseconds(0));
-        } else {
-            ready.clear();
-        }
-        if (ready.empty() && limit > limit.zero())
+            return !ready.empty();
+        };
+        if (!(busy_ ? spin_(look) : look()) && limit > limit.zero())
             watched_.wait(ready, std::chrono::ceil<std::chrono::milliseconds>(limit));
         busy_ = !ready.empty();
     }
@@ -213,8 +209,6 @@ class Server {
         clock::time_point begun;
         int fd;
     };
-    static constexpr std::chrono::microseconds spin_time{20};
-
     const std::optional<std::string> key_;
     detail::listening_socket socket_;
     const std::shared_ptr<const os::descriptor> listener_;
@@ -226,6 +220,7 @@ class Server {
     std::unordered_map<int, interest> last_interest_;
     std::deque<silence> silent_;
     std::optional<clock::time_point> accept_again_;
+    detail::managed::hopeful_spin spin_;
     bool busy_ = false;
 };
 

@@ -26,11 +26,11 @@
 #include <multiprocessing/core/bytes.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/managers/hopeful_spin.hpp>
 #include <multiprocessing/managers/protocol.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/net.hpp>
 #include <multiprocessing/os/process.hpp>
-#include <multiprocessing/os/spin.hpp>
 #include <multiprocessing/os/thread_id.hpp>
 #include <multiprocessing/process/role_code.hpp>
 #include <multiprocessing/serialization/exception.hpp>
@@ -93,12 +93,14 @@ class line {
                                           least_step, std::max(most_step, buffer.size()));
             const std::span target(buffer.reserve(step), step);
             os::transfer got;
-            os::spin_until(
-                [&] {
-                    got = os::receive_some(fd, target);
-                    return got.state != os::transfer_state::would_block;
-                },
-                buffer.size() == 0 ? spin_time : spin_time.zero());
+            const auto take = [&] {
+                got = os::receive_some(fd, target);
+                return got.state != os::transfer_state::would_block;
+            };
+            if (buffer.size() == 0)
+                spin_(take);
+            else
+                take();
             if (got.state == os::transfer_state::closed)
                 throw EOFError("manager: the server is gone");
             if (got.state == os::transfer_state::done) {
@@ -118,7 +120,6 @@ class line {
     }
 
   private:
-    static constexpr std::chrono::microseconds spin_time{20};
     static constexpr std::size_t least_step = std::size_t{1} << 10;
     static constexpr std::size_t most_step = std::size_t{256} << 10;
 
@@ -142,6 +143,7 @@ class line {
     [[nodiscard]] connection_end& end() const { return connection_access::end(connection_); }
 
     Connection connection_;
+    hopeful_spin spin_;
 };
 
 /// What a request brought.

@@ -21,6 +21,11 @@ inline void relax() noexcept {
 #endif
 }
 
+/// Lets another thread have this CPU, if one wants it.
+inline void yield() noexcept {
+    ::sched_yield();
+}
+
 /// Gives up the CPU, at first for a moment, later for a millisecond: for waits on a peer that holds
 /// something it is about to give back, unless it was stopped.
 class backoff {
