@@ -2,6 +2,7 @@
 // What the tests of the byte cores share: memory of several processes, and children made by fork.
 #pragma once
 
+#include <linux/futex.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -11,6 +12,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <new>
@@ -47,6 +49,12 @@ class Shared {
     void* memory_;
     T* object_;
 };
+
+/// Sleeps on a word as the cores do, but not in slices: only a wake-up ends it.
+inline void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expected) {
+    while (word == expected)
+        ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, nullptr, nullptr, 0);
+}
 
 /// A child that runs `body` and ends with the status that it returns; 99 when it throws.
 class Child {

@@ -50,6 +50,21 @@ TEST_CASE("Parties get their indices in the order in which they arrive", "[synch
     }
 }
 
+TEST_CASE("The end of a round wakes who sleeps", "[synchronize]") {
+    const bool is_broken = GENERATE(false, true);
+    const Shared<barrier_core> barrier(1u, -1);
+    Child sleeper([&] {
+        sleep_on(barrier->round, 0);
+        return 0;
+    });
+    REQUIRE(sleeper.futex_operation());
+    if (is_broken)
+        barrier->abort();
+    else
+        CHECK(pass(*barrier) == 0);
+    CHECK(sleeper.join() == 0);
+}
+
 TEST_CASE("The last party carries out the action before anybody passes", "[synchronize]") {
     const Shared<barrier_core> barrier(2u, -1);
     const Shared<std::atomic<int>> done(0);

@@ -103,6 +103,37 @@ TEST_CASE("Notifications go to the oldest waiters, in order", "[synchronize]") {
     CHECK(board->condition.used == 0);
 }
 
+TEST_CASE("A notification wakes who sleeps, in a place or in the crowd", "[synchronize]") {
+    const bool in_crowd = GENERATE(false, true);
+    const Shared<Board> board;
+    condition_core& condition = board->condition;
+    Child sleeper([&] {
+        if (in_crowd) {
+            condition.crowd_size = 1;
+            sleep_on(condition.crowd, 0);
+        } else {
+            (void)condition.places[0].alive.lock();
+            condition.places[0].ticket = condition.arrivals = condition.used = 1;
+            sleep_on(condition.places[0].notified, 0);
+        }
+        return 0;
+    });
+    REQUIRE(sleeper.futex_operation());
+    board->notify(1);
+    CHECK(sleeper.join() == 0);
+}
+
+TEST_CASE("A place is as good for the next waiter", "[synchronize]") {
+    const Shared<Board> board;
+    for (int round = 0; round < 3; ++round) {
+        Child waiter = waiting(board);
+        CHECK(board->condition.used == 1);
+        CHECK(board->condition.places[0].notified == 0);
+        board->notify(1);
+        CHECK(waiter.join() == 0);
+    }
+}
+
 TEST_CASE("A notification does not reach who comes later", "[synchronize]") {
     const Shared<Board> board;
     Child early = waiting(board);

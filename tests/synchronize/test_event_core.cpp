@@ -34,7 +34,19 @@ TEST_CASE("An event stays set until it is cleared", "[synchronize]") {
     }
 }
 
-TEST_CASE("Setting an event wakes all that wait, also when it is cleared at once",
+TEST_CASE("Setting an event wakes who sleeps", "[synchronize]") {
+    const Shared<event_core> event;
+    Child sleeper([&] {
+        event->word = event_core::sleepers_bit;
+        sleep_on(event->word, event_core::sleepers_bit);
+        return 0;
+    });
+    REQUIRE(sleeper.futex_operation());
+    event->set();
+    CHECK(sleeper.join() == 0);
+}
+
+TEST_CASE("Setting an event lets all go on that wait, also when it is cleared at once",
           "[synchronize]") {
     const bool cleared = GENERATE(false, true);
     const Shared<event_core> event;

@@ -26,7 +26,19 @@ TEST_CASE("A semaphore gives as many permits as it has", "[synchronize]") {
     CHECK_FALSE(semaphore->release(1));
 }
 
-TEST_CASE("A release wakes one sleeper at once, and as many as it gives permits", "[synchronize]") {
+TEST_CASE("A release wakes who sleeps", "[synchronize]") {
+    const Shared<semaphore_core> semaphore(0u, 1u);
+    Child sleeper([&] {
+        ++semaphore->sleepers;
+        sleep_on(semaphore->value, 0);
+        return 0;
+    });
+    REQUIRE(sleeper.futex_operation());
+    CHECK(semaphore->release(1));
+    CHECK(sleeper.join() == 0);
+}
+
+TEST_CASE("A release lets as many go on as it gives permits", "[synchronize]") {
     const Shared<semaphore_core> semaphore(0u, semaphore_core::highest);
     std::vector<Child> waiters;
     for (int i = 0; i < 3; ++i)
