@@ -141,9 +141,10 @@ class Server {
                 watched_.add(fd);
                 silent_.push_back({connections_[fd]->begun(), fd});
             }
-        } catch (const std::system_error& error) {
-            // No descriptors are left: the others are served on, and the client waits.
-            get_logger().warning(std::string("manager: cannot accept a client: ") + error.what());
+        } catch (const std::system_error&) {
+            // Those that have a connection are served on, and the client waits.
+            if (!std::exchange(has_warned_, true))
+                get_logger().warning("manager: no descriptors are left for more clients");
             watched_.set(listener_->get(), false, false);
             accept_again_ = clock::now() + detail::wait_slice;
         }
@@ -220,6 +221,7 @@ class Server {
     std::unordered_map<int, interest> last_interest_;
     std::deque<silence> silent_;
     std::optional<clock::time_point> accept_again_;
+    bool has_warned_ = false;
     detail::managed::hopeful_spin spin_;
     bool busy_ = false;
 };

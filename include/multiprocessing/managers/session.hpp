@@ -193,7 +193,7 @@ class session : public std::enable_shared_from_this<session> {
         } catch (const EOFError&) {
             discard(used);
             break_off();
-            throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
+            throw_gone();
         } catch (...) {
             discard(used);
             throw;
@@ -323,11 +323,14 @@ class session : public std::enable_shared_from_this<session> {
         std::uint64_t count;
     };
 
+    [[noreturn]] void throw_gone() const {
+        throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
+    }
     line* take_line() {
         {
             const std::scoped_lock lock(mutex_);
             if (broken_)
-                throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
+                throw_gone();
             if (idle_.empty())
                 look_aside();
             if (!idle_.empty()) {
@@ -344,7 +347,9 @@ class session : public std::enable_shared_from_this<session> {
             if (error.code() != std::errc::connection_refused &&
                 error.code() != std::errc::no_such_file_or_directory)
                 throw;
-            throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
+            throw_gone();
+        } catch (const AuthenticationError&) {  // the key was right before: it died meanwhile
+            throw_gone();
         }
         const std::scoped_lock lock(mutex_);
         lines_.push_back(std::move(made));
