@@ -29,6 +29,18 @@ namespace core_test {
 using namespace std::chrono_literals;
 using test_support::eventually;
 
+/// With ThreadSanitizer the robust mutex measures its slices by the time of day.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TEST_THREAD_SANITIZER
+#endif
+#endif
+#ifdef TEST_THREAD_SANITIZER
+inline constexpr bool thread_sanitizer = true;
+#else
+inline constexpr bool thread_sanitizer = false;
+#endif
+
 /// An object that forked children share.
 template <class T>
 class Shared {

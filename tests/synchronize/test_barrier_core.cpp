@@ -3,6 +3,7 @@
 #include <multiprocessing/synchronize/barrier_core.hpp>
 
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
 #include "synchronize/core_tools.hpp"
@@ -153,6 +154,44 @@ TEST_CASE("Who wakes late learns how its own round ended", "[synchronize]") {
     }
     ::kill(late.pid(), SIGCONT);
     CHECK(late.join() == (first_breaks ? broken : 0));
+}
+
+TEST_CASE("The note of a broken round is gone when its place is used again", "[synchronize]") {
+    const Shared<barrier_core> barrier(2u, -1);
+    (void)arriving(barrier);
+    barrier->reset();
+    constexpr int rounds = 65;
+    const auto count_broken = [&] {
+        int number = 0;
+        for (int i = 0; i < rounds; ++i)
+            number += pass(*barrier) == broken ? 1 : 0;
+        return number;
+    };
+    Child other(count_broken);
+    CHECK(count_broken() == 0);
+    CHECK(other.join() == 0);
+}
+
+TEST_CASE("Who wakes so late that the note of its round is overwritten takes it for broken",
+          "[synchronize]") {
+    const Shared<barrier_core> barrier(2u, -1);
+    Child late = arriving(barrier);
+    REQUIRE(late.futex_operation());
+    ::kill(late.pid(), SIGSTOP);
+    CHECK(pass(*barrier) == 1);
+    barrier->round += 64;
+    ::kill(late.pid(), SIGCONT);
+    CHECK(late.join() == broken);
+}
+
+TEST_CASE("An action that uses its own barrier breaks it", "[synchronize]") {
+    const Shared<barrier_core> barrier(1u, -1);
+    CHECK_THROWS_AS(pass(*barrier, Deadline(), [&] { barrier->abort(); }), std::system_error);
+    CHECK(barrier->broken == 1);
+    barrier->reset();
+    CHECK_THROWS_AS(pass(*barrier, Deadline(), [&] { pass(*barrier); }), std::system_error);
+    barrier->reset();
+    CHECK(pass(*barrier) == 0);
 }
 
 TEST_CASE("An interrupted party leaves, and the barrier is whole", "[synchronize]") {
