@@ -177,10 +177,12 @@ void check_semaphore(const Semaphore& semaphore) {
     CHECK(semaphore.get_value() == 1);
     CHECK(semaphore.acquire());
     CHECK(semaphore.get_value() == 0);
+    CHECK(semaphore.locked());
     CHECK_FALSE(semaphore.acquire(false));
     CHECK(semaphore.get_value() == 0);
     CHECK_NOTHROW(semaphore.release());
     CHECK(semaphore.get_value() == 1);
+    CHECK_FALSE(semaphore.locked());
     CHECK_NOTHROW(semaphore.release());
     CHECK(semaphore.get_value() == 2);
 }
