@@ -8,6 +8,8 @@
 #include <csignal>
 #include <system_error>
 
+#include <multiprocessing.hpp>
+
 #include "connection/connection_tools.hpp"
 
 using namespace connection_test;
