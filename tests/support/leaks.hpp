@@ -87,16 +87,15 @@ inline std::string difference(const holdings& before, const holdings& after) {
 }
 
 /// Threads and processes that are ending may take a moment, and programs beside this one use
-/// /dev/shm too: what is still there after `patience` counts.
-inline std::string wait_for_tidiness(const holdings& before,
-                                     std::chrono::milliseconds patience = 1s) {
+/// /dev/shm too: what is still there after `limit` counts.
+inline std::string wait_for_tidiness(const holdings& before, std::chrono::milliseconds limit = 1s) {
     std::string left;
     eventually(
         [&] {
             left = difference(before, holdings::now());
             return left.empty();
         },
-        patience);
+        limit);
     return left;
 }
 

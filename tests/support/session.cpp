@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "support/deadline.hpp"
 #include "support/leaks.hpp"
@@ -77,6 +78,7 @@ CATCH_REGISTER_LISTENER(leak_listener)
 
 int test_support::run_tests(int argc, char** argv, void (*tidy)()) {
     tidy_up = tidy;
+    std::thread([] {}).join();  // with the first one ThreadSanitizer starts one of its own
     const int result = Catch::Session().run(argc, argv);
     if (untidy_cases == 0)
         return result;
