@@ -90,6 +90,8 @@ RATIOS = [
 LIMITS = [
     ("locks", "acquire and release, alone", "uncontended", 40),
     ("tasks", "map, default chunks, an item", "map", 10),
+    ("queues", "unlimited, an integer", "unlimited", 250),
+    ("queues", "at most 100, an integer", "bounded", 1000),
     ("load", "idle pool, CPU", "idle", 1),
     ("load", "imap, ten million items, growth", "imap_memory_growth", 16),
     ("load", "  memory of all processes", "imap_memory", None),
