@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSL-1.0
 # add_test_program(FLOOR [WHOLE_LIBRARY]): tests/FLOOR/test_*.cpp become the program test_FLOOR, and
 # every file one CTest entry. WHOLE_LIBRARY: they include all of it, so it is compiled beforehand,
-# and some files at once; the floors below must show that their headers suffice.
-option(MULTIPROCESSING_UNITY_TESTS "Compile tests of the whole library some files at once" ON)
+# and those that try pools some at once, because each would compile a whole pool for itself; the
+# floors below must show that their headers suffice.
+option(MULTIPROCESSING_UNITY_TESTS "Compile tests of pools some files at once" ON)
 
 # A file's cases are chosen by the tag that Catch2 makes of its name, so that no name of a case,
 # which may hold any character, passes through CTest. `--warn NoTests` turns an empty choice red.
@@ -19,6 +20,9 @@ function(add_test_program floor)
     target_compile_options(test_${floor} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
     set_target_properties(test_${floor} PROPERTIES UNITY_BUILD ${MULTIPROCESSING_UNITY_TESTS}
                                                    UNITY_BUILD_BATCH_SIZE 5)
+    set(others ${sources})
+    list(FILTER others EXCLUDE REGEX "/pool/|/test_pool_?[^/]*$")
+    set_source_files_properties(${others} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
   foreach(source ${sources})
     cmake_path(GET source STEM name)
