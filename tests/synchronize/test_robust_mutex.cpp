@@ -15,12 +15,16 @@ namespace {
 mp::detail::Deadline in(mp::Timeout timeout) {
     return mp::detail::Deadline(timeout);
 }
+/// Tries it as somebody who does not hold it, which ThreadSanitizer calls an error.
+bool unlocks(robust_mutex& mutex) {
+    return !thread_sanitizer && mutex.unlock();
+}
 }  // namespace
 
 TEST_CASE("A robust mutex has one holder, who alone can unlock it", "[synchronize]") {
     const Shared<robust_mutex> mutex;
     CHECK(mutex->holder() == 0);
-    CHECK_FALSE(mutex->unlock());
+    CHECK_FALSE(unlocks(*mutex));
     CHECK(mutex->try_lock() == grant::acquired);
     CHECK(mutex->held_by_caller());
     CHECK(mutex->try_lock() == grant::already_held);
@@ -29,12 +33,12 @@ TEST_CASE("A robust mutex has one holder, who alone can unlock it", "[synchroniz
     std::thread([&] {
         CHECK_FALSE(mutex->held_by_caller());
         CHECK(mutex->held_by_this_process());
-        CHECK_FALSE(mutex->unlock());
+        CHECK_FALSE(unlocks(*mutex));
         CHECK(mutex->try_lock() == grant::refused);
     }).join();
 
     Child other([&] {
-        return mutex->held_by_caller() || mutex->held_by_this_process() || mutex->unlock() ||
+        return mutex->held_by_caller() || mutex->held_by_this_process() || unlocks(*mutex) ||
                        mutex->try_lock() != grant::refused
                    ? 1
                    : 0;
