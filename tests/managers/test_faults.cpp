@@ -369,6 +369,9 @@ TEST_CASE("Exceptions in the server arrive with their types and change nothing",
     const auto queues = manager.dict<int, mp::QueueProxy<int>>({{1, queue}});
     CHECK_THROWS_AS(queues.update(1, [](mp::QueueProxy<int>& empty) { empty.get(); }),
                     mp::ValueError);
+    const auto locks = manager.dict<int, mp::LockProxy>({{1, manager.Lock()}});
+    CHECK_THROWS_AS(locks.update(1, [](mp::LockProxy& lock) { lock.acquire(); }), mp::ValueError);
+    CHECK_FALSE(locks[1]->locked());
     queue.put(3);
     CHECK(queues.update(1, [](mp::QueueProxy<int>& one) { return one.get(); }) == 3);
 }

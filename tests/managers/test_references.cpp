@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What keeps an object alive: handles in every process, other objects, and proxies on their way.
+#include <sys/resource.h>
+
 #include <atomic>
 #include <optional>
 #include <string>
@@ -166,7 +168,11 @@ TEST_CASE("Values that hold proxies keep and drop their objects", "[managers]") 
 
 TEST_CASE("A chain of two thousand objects is dropped without recursion", "[managers]") {
     const Watch watch;
-    mp::Manager manager;
+    mp::SyncManager manager;
+    manager.start(+[] {
+        ::rlimit small{256 << 10, RLIM_INFINITY};  // recursion would not fit
+        ::setrlimit(RLIMIT_STACK, &small);
+    });
     mp::NamespaceProxy last = manager.Namespace();
     for (int i = 0; i < 2000; ++i) {
         const auto before = last;

@@ -259,6 +259,7 @@ class BaseManager {
     /// @param arguments of the types of the registered parameters, decayed
     /// @throws std::out_of_range when no class is registered by that name
     /// @throws UnpicklingError when the arguments are of other types; what the constructor throws
+    /// @note A proxy of the same manager among the arguments keeps nothing alive in the new object.
     template <class Class, class... A>
     InstanceProxy<Class> create(std::string_view type, const A&... arguments) const {
         return make<InstanceProxy<Class>>(

@@ -243,6 +243,9 @@ class request {
         objects* const all = objects::current();
         if (all == nullptr || all->number() != server_)
             throw ValueError("a proxy that belongs to a manager's server was used outside of it");
+        const auto what = input_cursor(out_.bytes()).read_value<request_header>().what;
+        if (what == verb::acquire || what == verb::unlock || what == verb::wait)
+            throw ValueError("a function in a manager's server cannot wait, nor hold a lock");
         session_state& own = all->open_session(0, true);
         inner_call asked;
         asked.session = &own;

@@ -3,35 +3,27 @@
 // fork does to both.
 #pragma once
 
-#include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
+#include <span>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <multiprocessing/connection/address.hpp>
-#include <multiprocessing/connection/authentication.hpp>
-#include <multiprocessing/connection/connection_end.hpp>
 #include <multiprocessing/core/bytes.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
-#include <multiprocessing/managers/hopeful_spin.hpp>
+#include <multiprocessing/managers/line.hpp>
 #include <multiprocessing/managers/protocol.hpp>
 #include <multiprocessing/os/interrupt.hpp>
-#include <multiprocessing/os/net.hpp>
-#include <multiprocessing/os/process.hpp>
-#include <multiprocessing/os/thread_id.hpp>
 #include <multiprocessing/process/role_code.hpp>
 #include <multiprocessing/serialization/exception.hpp>
 
@@ -39,112 +31,6 @@ namespace multiprocessing {
 inline namespace v0 {
 namespace detail {
 namespace managed {
-
-/// Where a server is, and what one must know to be let in.
-struct server_address {
-    connection::Address address;
-    std::optional<std::string> authkey;
-    Timeout patience = handshake_patience;  ///< for a connection to be accepted and authenticated
-};
-
-/// One connection of a session; one thread at a time uses it.
-class line {
-  public:
-    /// @throws TimeoutError, AuthenticationError or std::system_error when the server cannot be
-    ///     reached in time
-    line(const server_address& to, Timeout patience) : connection_(connect(to, patience)) {
-        if (to.authkey) {
-            handshake messages(connection_, patience);
-            detail::answer_challenge(messages, *to.authkey);
-            detail::deliver_challenge(messages, *to.authkey);
-        }
-    }
-
-    welcome greet(const hello& greeting, Timeout patience) {
-        send(std::as_bytes(std::span(&greeting, 1)));
-        heap_buffer reply;
-        if (!receive(reply, Deadline(patience)))
-            throw TimeoutError("manager: the server does not answer");
-        const auto body = body_of(reply);
-        if (body.size() != sizeof(welcome))
-            throw ProcessError("manager: what listens there is no manager");
-        const auto text = input_cursor(body).read_value<welcome>();
-        if (text.magic != hello::expected_magic)
-            throw ProcessError("manager: what listens there is another kind of manager");
-        return text;
-    }
-
-    void send(std::span<const std::byte> message, Deadline deadline = Deadline()) {
-        end().send(message, deadline);
-    }
-    /// Receives one message with its length before it.
-    /// @param buffer what has arrived of it stays there when this throws, and is gone on with
-    /// @returns false when it was not complete at the deadline
-    /// @throws EOFError when the server is gone; KeyboardInterrupt
-    bool receive(heap_buffer& buffer, Deadline deadline = Deadline()) {
-        const int fd = end().fileno();
-        for (;;) {
-            const auto place = find_frame(buffer.bytes());
-            const std::uint64_t whole = place ? place->begin + place->length : 0;
-            if (place && buffer.size() >= whole)
-                return true;
-            const std::size_t step =
-                std::clamp<std::uint64_t>(whole - std::min<std::uint64_t>(whole, buffer.size()),
-                                          least_step, std::max(most_step, buffer.size()));
-            const std::span target(buffer.reserve(step), step);
-            os::transfer got;
-            const auto take = [&] {
-                got = os::receive_some(fd, target);
-                return got.state != os::transfer_state::would_block;
-            };
-            if (buffer.size() == 0)
-                spin_(take);
-            else
-                take();
-            if (got.state == os::transfer_state::closed)
-                throw EOFError("manager: the server is gone");
-            if (got.state == os::transfer_state::done) {
-                buffer.commit(got.size);
-                continue;
-            }
-            check_interrupt();
-            if (deadline.expired())
-                return false;
-            os::poll_readable(fd, deadline.remaining());
-        }
-    }
-    /// @pre receive() has returned true
-    static std::span<const std::byte> body_of(const heap_buffer& buffer) {
-        const auto place = find_frame(buffer.bytes());
-        return buffer.bytes().subspan(place->begin);
-    }
-
-  private:
-    static constexpr std::size_t least_step = std::size_t{1} << 10;
-    static constexpr std::size_t most_step = std::size_t{256} << 10;
-
-    static Connection connect(const server_address& to, Timeout patience) {
-        const Deadline deadline(patience);
-        const auto candidates = socket_addresses(to.address);
-        for (std::size_t i = 0;; ++i) {
-            try {
-                return connection_access::make(os::connect_stream(candidates[i], wait_slice, [&] {
-                    check_interrupt();
-                    if (deadline.expired())
-                        throw TimeoutError("manager at " + to_text(to.address) +
-                                           ": the server accepts no connection");
-                }));
-            } catch (const std::system_error& error) {
-                if (i + 1 == candidates.size())
-                    throw std::system_error(error.code(), "manager at " + to_text(to.address));
-            }
-        }
-    }
-    [[nodiscard]] connection_end& end() const { return connection_access::end(connection_); }
-
-    Connection connection_;
-    hopeful_spin spin_;
-};
 
 /// What a request brought.
 struct result {
@@ -155,7 +41,7 @@ struct result {
 };
 
 /// One client process and one server. Any thread may call any member.
-class session : public std::enable_shared_from_this<session> {
+class session {
   public:
     /// @throws as line
     explicit session(server_address to) : to_(std::move(to)) {
@@ -163,7 +49,6 @@ class session : public std::enable_shared_from_this<session> {
         const welcome reply = first->greet({.program = program_fingerprint()}, to_.patience);
         server_ = reply.server;
         id_ = reply.session;
-        same_program_ = reply.same_program != 0;
         lines_.push_back(std::move(first));
         idle_.push_back(lines_.back().get());
     }
@@ -173,7 +58,6 @@ class session : public std::enable_shared_from_this<session> {
 
     [[nodiscard]] std::uint64_t server() const noexcept { return server_; }
     [[nodiscard]] const server_address& to() const noexcept { return to_; }
-    [[nodiscard]] bool same_program() const noexcept { return same_program_; }
 
     /// Sends a request and waits for its answer.
     /// @param patience after an interrupt, with a server that does not react; none: for ever
@@ -182,13 +66,18 @@ class session : public std::enable_shared_from_this<session> {
                std::optional<Timeout> patience = Timeout(std::chrono::seconds(1))) {
         line* const used = take_line();
         result got;
+        bool asked = false;
         bool interrupted = false;
         try {
             send_releases(*used, Deadline());
             used->send(request);
+            asked = true;
             interrupted = !receive(*used, got, patience);
         } catch (const KeyboardInterrupt&) {
-            set_aside(used, std::move(got.message));
+            if (asked)
+                set_aside(used, std::move(got.message));
+            else
+                give_back(used);
             throw;
         } catch (const EOFError&) {
             discard(used);
@@ -383,7 +272,7 @@ class session : public std::enable_shared_from_this<session> {
     }
     void give_back(line* used) {
         const std::scoped_lock lock(mutex_);
-        if (!broken_)
+        if (!broken_ && used->intact())
             idle_.push_back(used);
     }
     void discard(line* used) noexcept {
@@ -446,7 +335,6 @@ class session : public std::enable_shared_from_this<session> {
     const server_address to_;
     std::uint64_t server_ = 0;
     std::uint64_t id_ = 0;
-    bool same_program_ = false;
 
     std::mutex mutex_;
     bool broken_ = false;
