@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What every benchmark program needs: a clock, checked answers, and lines of "name value unit".
+// What every benchmark program needs: a clock, checked answers, options, and lines of
+// "name value unit" or "name@x value unit".
 #pragma once
 
 #include <algorithm>
@@ -46,23 +47,51 @@ inline void require(bool condition, std::string_view what) {
     std::exit(EXIT_FAILURE);
 }
 
+/// Prints one figure: what was measured, in which unit (`ns`, `us`, `ms`, `s`, `MiB`, ...).
 inline void report(const std::string& name, double value, const char* unit) {
     std::printf("%s %.6g %s\n", name.c_str(), value, unit);
     std::fflush(stdout);
 }
+/// Prints one point of a curve: the figure at `x`, say a size in bytes or a number of items.
+inline void report_at(const std::string& name, double x, double value, const char* unit) {
+    std::printf("%s@%.12g %.6g %s\n", name.c_str(), x, value, unit);
+    std::fflush(stdout);
+}
+/// Prints the latencies of which 50, 90, 99, 99.9 and 100 % are not longer, at these percentages.
+/// @param latencies in the unit given, in any order
+inline void report_percentiles(const std::string& name, std::vector<double> latencies,
+                               const char* unit) {
+    std::sort(latencies.begin(), latencies.end());
+    for (const double percentage : {50.0, 90.0, 99.0, 99.9, 100.0}) {
+        const auto rank = static_cast<std::size_t>(
+            percentage / 100 * static_cast<double>(latencies.size() - 1) + 0.5);
+        report_at(name, percentage, latencies[rank], unit);
+    }
+}
 
-/// The options of every program: `--quick` for a run that only shows that it works, and the names
-/// of the measurements wanted (all where none is named).
+/// The options of every program: `--quick` for a run that only shows that it works, `--workers N`,
+/// and the names of the measurements wanted (all where none is named).
 class Options {
   public:
     Options(int argc, char** argv) {
         for (int i = 1; i < argc; ++i) {
-            if (std::string_view(argv[i]) == "--quick")
+            const std::string_view argument = argv[i];
+            if (argument == "--quick")
                 quick_ = true;
+            else if (argument == "--workers" && i + 1 < argc)
+                workers_ = std::atoi(argv[++i]);
             else
-                wanted_.emplace_back(argv[i]);
+                wanted_.emplace_back(argument);
+        }
+        if (workers_ < 1) {
+            std::fprintf(stderr, "--workers wants a number of at least 1\n");
+            std::exit(EXIT_FAILURE);
         }
     }
+
+    [[nodiscard]] bool quick() const { return quick_; }
+    /// How many processes or threads do the work.
+    [[nodiscard]] int workers() const { return workers_; }
 
     template <class T>
     T size(T full, T quick) const {
@@ -75,6 +104,7 @@ class Options {
 
   private:
     bool quick_ = false;
+    int workers_ = 2;
     std::vector<std::string> wanted_;
 };
 
