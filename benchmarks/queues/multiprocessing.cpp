@@ -1,32 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
-// Queue between two processes: integers without and with a limit, and large items.
+// Queue between processes: integers without and with a limit, large items, items of many sizes,
+// one integer there and back, and several producers and consumers.
 #include <multiprocessing.hpp>
-#include <multiprocessing/queues.hpp>
 
+#include <cstdint>
 #include <vector>
 
-#include "../support/measure.hpp"
+#include "workload.hpp"
 
 namespace mp = multiprocessing;
 using namespace benchmark;
 
 namespace {
 
-void numbers(int limit, const char* name, int count) {
+double numbers(int limit, int count) {
     const mp::Queue<int> queue(limit);
-    mp::Process putter([=] {
-        for (int i = 0; i < count; ++i)
-            queue.put(i);
-    });
-    long long sum = 0;
-    const double time = seconds([&] {
-        putter.start();
-        for (int i = 0; i < count; ++i)
-            sum += queue.get();
-    });
-    putter.join();
-    require(sum == count * (count - 1LL) / 2, name);
-    report(name, time * 1e9 / count, "ns");
+    return integers(
+        count, [&](int i) { queue.put(i); }, [&] { return queue.get(); });
 }
 
 void large(int count) {
@@ -48,14 +38,64 @@ void large(int count) {
     report("large", time * 1e6 / count, "us");
 }
 
+double items(std::size_t bytes, int count) {
+    const mp::Queue<std::vector<char>> queue(waiting_items(bytes));
+    return beside(
+        [&] { put_items(bytes, count, [&](const std::vector<char>& item) { queue.put(item); }); },
+        [&] { return get_items(bytes, count, [&] { return queue.get(); }); });
+}
+
+void latency(const Options& options) {
+    const mp::Queue<std::int64_t> there;
+    const mp::Queue<std::int64_t> back;
+    beside([&] { echo([&] { return there.get(); }, [&](std::int64_t n) { back.put(n); }); },
+           [&] {
+               report_latency(options, [&](std::int64_t number) {
+                   there.put(number);
+                   return back.get();
+               });
+               return 0;
+           });
+}
+
+/// Nanoseconds an item. @param number of the producers, and of the consumers
+double producers(int number, int count) {
+    const mp::Queue<int> queue;
+    const mp::RawArray<std::int64_t> sums(static_cast<std::size_t>(number));
+    const int share = count / number;
+    const double time = together(2 * number, [=](int i, auto ready) {
+        ready();
+        if (i < number) {
+            for (int item = 0; item < share; ++item)
+                queue.put(item);
+        } else {
+            std::int64_t sum = 0;
+            for (int item = 0; item < share; ++item)
+                sum += queue.get();
+            sums[static_cast<std::size_t>(i - number)] = sum;
+        }
+    });
+    std::int64_t sum = 0;
+    for (const std::int64_t part : sums)
+        sum += part;
+    require(sum == number * (share * (share - 1LL) / 2), "producers");
+    return time * 1e9 / (share * number);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     const Options options(argc, argv);
     if (options.wants("unlimited"))
-        numbers(0, "unlimited", options.size(1'000'000, 2000));
+        report("unlimited", numbers(0, options.size(1'000'000, 2000)), "ns");
     if (options.wants("bounded"))
-        numbers(100, "bounded", options.size(1'000'000, 2000));
+        report("bounded", numbers(100, options.size(1'000'000, 2000)), "ns");
     if (options.wants("large"))
         large(options.size(60, 3));
+    measure_items(options, items);
+    if (options.wants("latency"))
+        latency(options);
+    if (options.wants("producers"))
+        for (const int number : {1, 2, 4})
+            report_at("producers", number, producers(number, options.size(400'000, 800)), "ns");
 }
