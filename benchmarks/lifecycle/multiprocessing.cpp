@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
-// How long a pool takes to its first result, and to replace a worker that was killed, in a small
-// parent and in one with 1 GiB of memory.
+// How long a process takes from start to end, a pool to its first result, and to replace a worker
+// that was killed, in parents with up to 1 GiB of memory.
 #include <signal.h>
-#include <sys/wait.h>
+#include <sys/types.h>
 #include <unistd.h>
 
-#include <cstddef>
-#include <cstring>
-#include <memory>
 #include <multiprocessing/pool.hpp>
+#include <multiprocessing/process.hpp>
 #include <string>
 
-#include "../support/measure.hpp"
+#include "workload.hpp"
 
 namespace mp = multiprocessing;
 using namespace benchmark;
 
 namespace {
+
+void nothing() {}
 
 int no_op(int x) {
     return x;
@@ -26,51 +26,53 @@ pid_t process_id() {
     return ::getpid();
 }
 
-double milliseconds_to_first_result(mp::StartMethod method) {
+double seconds_of_a_process(mp::StartMethod method) {
+    mp::Process process(nothing, {}, {.start_method = method});
+    const double time = seconds([&] {
+        process.start();
+        process.join();
+    });
+    require(process.exitcode() == 0, "the process ended well");
+    return time;
+}
+
+double seconds_to_first_result(mp::StartMethod method, int workers) {
     const auto start = Clock::now();
-    mp::Pool<> pool({.processes = 2, .start_method = method});
+    mp::Pool<> pool({.processes = workers, .start_method = method});
     require(pool.apply(no_op, {7}) == 7, "first result");
-    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 /// From the kill of the only worker to the first result of the next one.
-double milliseconds_to_replace(mp::Pool<>& pool) {
+double seconds_to_replace(mp::Pool<>& pool) {
     const pid_t victim = pool.apply(process_id);
     const auto start = Clock::now();
     require(::kill(victim, SIGKILL) == 0, "the worker was there");
     const pid_t next = pool.apply(process_id, {}, {.retries = 1});
-    const double time = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    const double time = std::chrono::duration<double>(Clock::now() - start).count();
     require(next != victim, "another worker answered");
     return time;
 }
 
-/// What the system needs at the least: fork and end a child of this process.
-double milliseconds_to_fork() {
-    return 1e3 * seconds([] {
-               const pid_t child = ::fork();
-               if (child == 0)
-                   ::_exit(0);
-               require(child > 0 && ::waitpid(child, nullptr, 0) == child, "fork");
-           });
-}
-
-void replace(mp::StartMethod method, int samples, const std::string& memory) {
+double replace(mp::StartMethod method, int samples) {
     mp::Pool<> pool({.processes = 1, .start_method = method});
-    milliseconds_to_replace(pool);
-    report("replace_" + mp::to_string(method) + memory,
-           median_of(samples, [&] { return milliseconds_to_replace(pool); }), "ms");
+    seconds_to_replace(pool);
+    return median_of(samples, [&] { return seconds_to_replace(pool); });
 }
 
-/// Memory that is resident, in pages of the usual size.
-class Ballast {
-  public:
-    explicit Ballast(std::size_t bytes) : bytes_(new char[bytes]) {
-        std::memset(bytes_.get(), 1, bytes);
-    }
+/// A point of the curve, in milliseconds; where tables need it, also as a figure of its own.
+void report_point(const std::string& name, double mib, double time, const std::string& alone) {
+    if (!alone.empty())
+        report(alone, time * 1e3, "ms");
+    report_at(name, mib, time * 1e3, "ms");
+}
 
-  private:
-    std::unique_ptr<char[]> bytes_;
-};
+/// A figure for a small parent, and one for a parent with 1 GiB.
+std::string with_memory(const std::string& name, double mib) {
+    if (mib == 0)
+        return name + "_small";
+    return mib == 1024 ? name + "_1GiB" : std::string();
+}
 
 }  // namespace
 
@@ -81,21 +83,35 @@ int main(int argc, char** argv) {
     const auto methods = {mp::StartMethod::fork, mp::StartMethod::spawn,
                           mp::StartMethod::forkserver};
 
-    for (mp::StartMethod method : methods) {
-        const std::string name = "start_" + mp::to_string(method);
+    for (const mp::StartMethod method : methods) {
+        const std::string name = "process_" + mp::to_string(method);
         if (options.wants(name)) {
-            report(name, median_of(samples, [=] { return milliseconds_to_first_result(method); }),
-                   "ms");
+            seconds_of_a_process(method);  // the fork server starts at its first use
+            report(
+                name,
+                1e6 * median_of(options.size(51, 1), [=] { return seconds_of_a_process(method); }),
+                "us");
         }
     }
-    if (!options.wants("replace"))
-        return 0;
-    report("plain_fork_small", median_of(samples, milliseconds_to_fork), "ms");
-    for (mp::StartMethod method : methods)
-        replace(method, samples, "_small");
-
-    const Ballast ballast(options.size(std::size_t{1} << 30, std::size_t{1} << 20));
-    report("plain_fork_1GiB", median_of(samples, milliseconds_to_fork), "ms");
-    for (mp::StartMethod method : methods)
-        replace(method, samples, "_1GiB");
+    for_each_size(options, [&](double mib) {
+        for (const mp::StartMethod method : methods) {
+            const std::string name = "start_" + mp::to_string(method);
+            if (options.wants(name)) {
+                report_point(
+                    name, mib,
+                    median_of(samples,
+                              [&] { return seconds_to_first_result(method, options.workers()); }),
+                    mib == 0 ? name : "");
+            }
+        }
+        if (!options.wants("replace"))
+            return;
+        const std::string plain_fork = with_memory("plain_fork", mib);
+        if (!plain_fork.empty())
+            report(plain_fork, 1e3 * median_of(samples, seconds_to_fork), "ms");
+        for (const mp::StartMethod method : methods) {
+            const std::string name = "replace_" + mp::to_string(method);
+            report_point(name, mib, replace(method, samples), with_memory(name, mib));
+        }
+    });
 }
