@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What a pool costs where it should cost nothing: idle, with more workers than CPUs, and in memory
-// while it works through endless input.
+// What a pool costs where it should cost nothing: idle, and with more workers than CPUs.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -57,26 +56,6 @@ void busy(const char* name, int workers, const std::vector<std::uint64_t>& tasks
     report(name, time, "s");
 }
 
-void endless(int count) {
-    mp::Pool<> pool(2);
-    double settled = 0;
-    double most = 0;
-    int next = 0;
-    const double time = seconds([&] {
-        for (int result : pool.imap(no_op, std::views::iota(0, count))) {
-            require(result == next++, "imap");
-            if (next == count / 100)
-                settled = family_memory();
-            if (next % (count / 50) == 0)
-                most = std::max(most, family_memory());
-        }
-    });
-    require(next == count, "imap");
-    report("imap_memory_growth", most - settled, "MiB");
-    report("imap_memory", most, "MiB");
-    report("imap_endless", time * 1e9 / count, "ns");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -89,6 +68,4 @@ int main(int argc, char** argv) {
         busy("busy_2_workers", 2, tasks);
         busy("busy_8_workers", 8, tasks);
     }
-    if (options.wants("imap_memory_growth"))
-        endless(options.size(10000000, 20000));
 }
