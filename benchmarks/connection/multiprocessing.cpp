@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// What a message through a Pipe to another process costs.
-#include <multiprocessing/connection.hpp>
-#include <multiprocessing/process.hpp>
+// What a message through a Pipe to another process costs, what a connection by name with a key.
+#include <multiprocessing.hpp>
+
+#include <string>
+#include <vector>
 
 #include "workload.hpp"
 
@@ -68,13 +70,58 @@ void ping_pong_int(int count) {
     process.join();
 }
 
+/// Reports the percentiles; the other end is one that echo() serves, and its end.
+void measure_latency(const Options& options, const std::string& name,
+                     const mp::Connection& connection) {
+    report_latency(options, name, [&](const std::vector<std::byte>& message) {
+        connection.send_bytes(message);
+        return connection.recv_bytes();
+    });
+    connection.send_bytes({});
+}
+
+void pipe_latency(const Options& options) {
+    const auto [here, there] = mp::Pipe();
+    beside([there = there] { echo(there); },
+           [&, here = here] {
+               measure_latency(options, "latency", here);
+               return 0;
+           });
+}
+
+const std::string key = "secret";
+
+void listener_latency(const Options& options) {
+    mp::connection::Listener listener({.authkey = key});
+    beside([&] { echo(mp::connection::Client(listener.address(), {.authkey = key})); },
+           [&] {
+               measure_latency(options, "listener_latency", listener.accept());
+               return 0;
+           });
+}
+
+void connect(const Options& options) {
+    mp::connection::Listener listener({.authkey = key});
+    const mp::connection::Address address = listener.address();
+    report_connect(
+        options, [&] { listener.accept().send_bytes(std::vector<std::byte>(1)); },
+        [&] { mp::connection::Client(address, {.authkey = key}).recv_bytes(); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     const Options options(argc, argv);
     run_sizes(options, ping_pong, stream);
+    run_throughput(options, stream);
+    if (options.wants("latency"))
+        pipe_latency(options);
+    if (options.wants("listener_latency"))
+        listener_latency(options);
+    if (options.wants("connect"))
+        connect(options);
     if (options.wants("ping_pong_int")) {
-        const int count = options.size(40000, 50);
+        const int count = options.size(20000, 50);
         report("ping_pong_int", seconds([&] { ping_pong_int(count); }) * 1e9 / count, "ns");
     }
 }

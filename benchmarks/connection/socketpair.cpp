@@ -1,52 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 // The same messages by bare system calls: one write and one read a message for the round trip,
 // where both sides know the size; for the stream one more of each for the length before it.
+// Connections by name are those of a bare Unix socket, which asks for no key.
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <string>
+
+#include "bare.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;
 
 namespace {
-
-void put(int fd, const void* bytes, std::size_t size) {
-    const auto* next = static_cast<const char*>(bytes);
-    while (size > 0) {
-        const auto n = ::write(fd, next, size);
-        require(n > 0, "write");
-        next += n;
-        size -= static_cast<std::size_t>(n);
-    }
-}
-void get(int fd, void* bytes, std::size_t size) {
-    auto* next = static_cast<char*>(bytes);
-    while (size > 0) {
-        const auto n = ::read(fd, next, size);
-        require(n > 0, "read");
-        next += n;
-        size -= static_cast<std::size_t>(n);
-    }
-}
-
-/// Runs `child(fd)` in another process and `parent(fd)` in this one.
-template <class Child, class Parent>
-void with_child(Child child, Parent parent) {
-    int ends[2];
-    require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        child(ends[1]);
-        ::_exit(0);
-    }
-    parent(ends[0]);
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    require(status == 0, "the child");
-    ::close(ends[0]);
-    ::close(ends[1]);
-}
 
 void ping_pong(std::size_t size, int count) {
     with_child(
@@ -65,6 +32,7 @@ void ping_pong(std::size_t size, int count) {
                 get(fd, answer.data(), size);
                 require(number_of(answer.data()) == static_cast<std::uint64_t>(i), "ping_pong");
             }
+            return 0;
         });
 }
 
@@ -91,11 +59,73 @@ void stream(std::size_t size, int count) {
             }
             char end = 0;
             get(fd, &end, 1);
+            return 0;
+        });
+}
+
+/// Sends back every message until the other end is closed.
+void echo(int fd) {
+    std::array<std::byte, latency_bytes> message;
+    while (::recv(fd, message.data(), message.size(), MSG_WAITALL) ==
+           static_cast<ssize_t>(message.size()))
+        put(fd, message.data(), message.size());
+}
+/// Reports the percentiles; the other end is one that echo() serves, and its end.
+void measure_latency(const Options& options, const std::string& name, int fd) {
+    std::array<std::byte, latency_bytes> answer;
+    report_latency(
+        options, name, [&](const std::vector<std::byte>& message) -> const auto& {
+            put(fd, message.data(), message.size());
+            get(fd, answer.data(), answer.size());
+            return answer;
+        });
+    ::shutdown(fd, SHUT_WR);
+}
+
+void listener_latency(const Options& options, const UnixAddress& address, int listener) {
+    beside([&] { echo(address.connect()); },
+           [&] {
+               const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+               require(fd >= 0, "accept");
+               measure_latency(options, "listener_latency", fd);
+               ::close(fd);
+               return 0;
+           });
+}
+
+void connect(const Options& options, const UnixAddress& address, int listener) {
+    report_connect(
+        options,
+        [&] {
+            const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+            require(fd >= 0, "accept");
+            put(fd, "!", 1);
+            ::close(fd);
+        },
+        [&] {
+            const int fd = address.connect();
+            char accepted = 0;
+            get(fd, &accepted, 1);
+            ::close(fd);
         });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    run_sizes(Options(argc, argv), ping_pong, stream);
+    const Options options(argc, argv);
+    run_sizes(options, ping_pong, stream);
+    run_throughput(options, stream);
+    if (options.wants("latency"))
+        with_child(echo, [&](int fd) {
+            measure_latency(options, "latency", fd);
+            return 0;
+        });
+    const UnixAddress address("multiprocessing-benchmark-" + std::to_string(::getpid()));
+    const int listener = address.listen();
+    if (options.wants("listener_latency"))
+        listener_latency(options, address, listener);
+    if (options.wants("connect"))
+        connect(options, address, listener);
+    ::close(listener);
 }

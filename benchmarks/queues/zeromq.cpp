@@ -13,6 +13,9 @@ namespace {
 double items(std::size_t bytes, int count) {
     const std::string address = fresh_address();
     const int waiting = waiting_items(bytes);
+    // Until then the producer's socket stays open: a PULL socket whose queue is full when the other
+    // side closes drops what it has not read yet.
+    const multiprocessing::Event received;
     return beside(
         [&] {
             const ZmqContext context;
@@ -21,16 +24,19 @@ double items(std::size_t bytes, int count) {
             put_items(bytes, count, [&](const std::vector<char>& item) {
                 socket.send(item.data(), item.size());
             });
+            received.wait();
         },
         [&] {
             const ZmqContext context;
             ZmqSocket socket(context, ZMQ_PULL, waiting);
             socket.bind(address);
             ZmqMessage message;
-            return get_items(bytes, count, [&]() -> ZmqMessage& {
+            const double time = get_items(bytes, count, [&]() -> ZmqMessage& {
                 socket.receive(message);
                 return message;
             });
+            received.set();
+            return time;
         });
 }
 
