@@ -15,16 +15,25 @@ using namespace benchmark;
 namespace {
 
 double family_with_children(int count) {
+    int ready[2];
+    require(::pipe(ready) == 0, "pipe");
     std::vector<pid_t> children;
     for (int i = 0; i < count; ++i) {
         children.push_back(::fork());
         if (children.back() == 0) {
+            if (::write(ready[1], "!", 1) != 1)
+                ::_exit(1);
             for (;;)
                 ::pause();
         }
         require(children.back() > 0, "fork");
     }
+    char byte = 0;
+    for (int i = 0; i < count; ++i)
+        require(::read(ready[0], &byte, 1) == 1, "a child is ready");
     const double memory = family_memory();
+    ::close(ready[0]);
+    ::close(ready[1]);
     for (const pid_t child : children) {
         require(::kill(child, SIGKILL) == 0 && ::waitpid(child, nullptr, 0) == child, "a child");
     }
