@@ -1,76 +1,45 @@
 // SPDX-License-Identifier: BSL-1.0
-// Locks: one that nobody else wants, one that two processes want, and how soon an Event wakes who
-// waits for it; beside them what the C library and the kernel offer.
-#include <linux/futex.h>
-#include <pthread.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+// Locks: one that nobody else wants, one that up to eight processes want, how soon an Event wakes
+// who waits for it, a turn that a Condition hands over, rounds of a Barrier; beside some of them,
+// in turn, what the C library and the kernel offer.
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <ctime>
+#include <memory>
 #include <mutex>
-#include <new>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include <multiprocessing.hpp>
 
-#include "../support/measure.hpp"
+#include "bare.hpp"
+#include "workload.hpp"
 
 namespace mp = multiprocessing;
 using namespace benchmark;
 
 namespace {
 
-/// Memory that forked processes share, without the library.
-template <class T>
-T* shared() {
-    void* const memory =
-        ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    require(memory != MAP_FAILED, "mmap");
-    return new (memory) T();
-}
-
-struct RobustMutex {
-    pthread_mutex_t mutex;
-
-    RobustMutex() {
-        pthread_mutexattr_t attributes;
-        ::pthread_mutexattr_init(&attributes);
-        ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-        ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-        ::pthread_mutex_init(&mutex, &attributes);
-        ::pthread_mutexattr_destroy(&attributes);
-    }
-    void lock() { ::pthread_mutex_lock(&mutex); }
-    void unlock() { ::pthread_mutex_unlock(&mutex); }
-};
-
 /// Nanoseconds for taking the lock and giving it back. @param times how often in one sample
 template <class Lock>
 double uncontended(Lock& lock, int times) {
-    return seconds([&] {
-               for (int i = 0; i < times; ++i) {
-                   lock.lock();
-                   lock.unlock();
-               }
-           }) *
-           1e9 / times;
+    return each(times, [&] {
+        lock.lock();
+        lock.unlock();
+    });
 }
 
 /// In turn, so that what slows the machine down slows all of them.
 void measure_uncontended(int times) {
     const mp::Lock lock;
     const mp::RLock recursive;
-    RobustMutex& robust = *shared<RobustMutex>();
+    const auto robust = shared<RobustMutex>();
     std::vector<double> of_lock, of_recursive, of_robust;
     for (int round = 0; round < 15; ++round) {
         of_lock.push_back(uncontended(lock, times));
         of_recursive.push_back(uncontended(recursive, times));
-        of_robust.push_back(uncontended(robust, times));
+        of_robust.push_back(uncontended(*robust, times));
     }
     report("uncontended", median(of_lock), "ns");
     report("uncontended_rlock", median(of_recursive), "ns");
@@ -97,21 +66,6 @@ void measure_increments(int times) {
     require(counter.value() == std::int64_t{2} * times, "increments");
     report("increments", time * 1e9 / (2.0 * times), "ns");
 }
-
-/// A futex, and nothing around it but what an event needs.
-struct FutexEvent {
-    std::atomic<std::uint32_t> word{0};
-
-    void set() {
-        word = 1;
-        ::syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
-    }
-    void clear() { word = 0; }
-    void wait() {
-        while (word == 0)
-            ::syscall(SYS_futex, &word, FUTEX_WAIT, 0, nullptr, nullptr, 0);
-    }
-};
 
 /// A process that waits again and again, and notes when it was woken.
 struct Woken {
@@ -149,15 +103,15 @@ class Waiter {
 
   private:
     Event& event_;
-    Woken* woken_;
+    std::shared_ptr<Woken> woken_;
     mp::Process process_;
 };
 
 void measure_wake_up(int rounds) {
     const mp::Event event;
-    FutexEvent& futex = *shared<FutexEvent>();
+    const auto futex = shared<FutexEvent>();
     Waiter by_event(event, rounds);
-    Waiter by_futex(futex, rounds);
+    Waiter by_futex(*futex, rounds);
     std::vector<double> of_event, of_futex;
     for (int i = 0; i < rounds; ++i) {
         of_event.push_back(by_event.wake());
@@ -166,6 +120,18 @@ void measure_wake_up(int rounds) {
     report("wake_up", median(of_event), "us");
     report("futex_wake_up", median(of_futex), "us");
 }
+
+class LockedCounter {
+  public:
+    void increment() const {
+        const std::scoped_lock guard(count_.get_lock());
+        count_.value() += 1;
+    }
+    [[nodiscard]] std::int64_t read() const { return count_.value(); }
+
+  private:
+    mp::Value<std::int64_t> count_{0};
+};
 
 }  // namespace
 
@@ -176,5 +142,31 @@ int main(int argc, char** argv) {
     if (options.wants("increments"))
         measure_increments(options.size(1'000'000, 1000));
     if (options.wants("wake_up"))
-        measure_wake_up(options.size(3000, 20));
+        measure_wake_up(options.size(1500, 20));
+    measure_contention(options, "contention", [] { return LockedCounter(); });
+    const int times = options.size(1'000'000, 1000);
+    if (options.wants("semaphore")) {
+        const mp::Semaphore semaphore(1);
+        report("semaphore",
+               each(times,
+                    [&] {
+                        semaphore.acquire();
+                        semaphore.release();
+                    }),
+               "ns");
+    }
+    if (options.wants("event_set_clear")) {
+        const mp::Event event;
+        report("event_set_clear",
+               each(times,
+                    [&] {
+                        event.set();
+                        event.clear();
+                    }),
+               "ns");
+    }
+    const mp::Condition condition;
+    const mp::RawValue<int> turn(0);
+    measure_condition(options, condition, turn.value());
+    measure_barrier(options, [](int parties) { return std::optional<mp::Barrier>(parties); });
 }

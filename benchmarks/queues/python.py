@@ -109,8 +109,10 @@ def producers(number, count):
         processes.append(multiprocessing.Process(target=consume, args=(queue, start, share, total)))
     for process in processes:
         process.start()
+    while start.n_waiting < 2 * number:
+        time.sleep(1e-4)
+    began = time.perf_counter()  # before the start: who starts them may be the last to get a CPU
     start.wait()
-    began = time.perf_counter()
     for process in processes:
         process.join()
     elapsed = time.perf_counter() - began
