@@ -11,9 +11,9 @@ for folder in ("support", "tasks"):
 import measure
 import pools
 
-WIDTH = 120
-HEIGHT = 90
-MOST_ITERATIONS = 256
+WIDTH = 80
+HEIGHT = 60
+MOST_ITERATIONS = 1000
 STRIKES = 32
 MATURITIES = 16
 
