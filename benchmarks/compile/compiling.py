@@ -20,8 +20,8 @@ def run(programs, libraries=()):
     """Compiles all programs, or in a quick run the last one, which should be small.
 
     `programs` is a dictionary of names and source texts. Each gives compile_NAME in seconds,
-    without linking, and size_NAME in KiB, linked and stripped. Each program must
-    also run well.
+    without linking, and size_NAME in KiB, linked and stripped. Each
+    program must also run well.
     """
     options = measure.Options()
     wanted = list(programs)[-1:] if options.quick else list(programs)
