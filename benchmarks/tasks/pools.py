@@ -86,7 +86,7 @@ class Loky:
     def __exit__(self, *error):
         from joblib.externals.loky import get_reusable_executor
 
-        get_reusable_executor().shutdown()
+        get_reusable_executor(reuse=True).shutdown()
 
     def map(self, function, items, chunksize=None):
         parallel = self.joblib.Parallel(
