@@ -6,6 +6,7 @@
 #include <multiprocessing.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -38,7 +39,7 @@ double together(int number, Work work) {
         processes.emplace_back([=] { work(i, [&] { start.wait(); }); });
     for (auto& process : processes)
         process.start();
-    while (start.n_waiting() < number)
+    while (start.n_waiting() < static_cast<std::uint32_t>(number))
         std::this_thread::sleep_for(std::chrono::microseconds(100));
     // The clock before the start: who starts them may be the last to get a CPU again.
     const double time = seconds([&] {

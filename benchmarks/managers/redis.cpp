@@ -24,8 +24,6 @@ using namespace benchmark;
 
 namespace {
 
-constexpr int keys = 1024;
-
 /// A connection that sends commands and reads one answer to each, by the plainest means.
 class Client {
   public:
@@ -127,6 +125,18 @@ class Server {
     pid_t pid_;
 };
 
+/// Nanoseconds a call, `clients` processes at it, each with a hash of its own.
+double set_clients(const std::string& path, int clients, int count) {
+    const double time = together(clients, [&](int number, auto ready) {
+        Client own(path);
+        const std::string hash = "d" + std::to_string(number);
+        set_many(own, 10, hash);
+        ready();
+        set_many(own, count / clients, hash);
+    });
+    return time * 1e9 / count;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -137,7 +147,7 @@ int main(int argc, char** argv) {
     }
     const Server server;
     require(server.answers(), "redis: it does not start");
-    const int count = options.size(100'000, 500);
+    const int count = options.size(30'000, 500);
     Client client(server.path());
     set_many(client, keys, "d");
     if (options.wants("set")) {
@@ -153,17 +163,12 @@ int main(int argc, char** argv) {
         require(sum > 0, "get");
         report("get", time * 1e9 / count, "ns");
     }
-    if (options.wants("set_4_clients")) {
-        const std::string path = server.path();
-        const double time = together(4, [=](int number, auto ready) {
-            Client own(path);
-            const std::string hash = "d" + std::to_string(number);
-            set_many(own, 10, hash);
-            ready();
-            set_many(own, count / 4, hash);
-        });
-        report("set_4_clients", time * 1e9 / count, "ns");
-    }
+    if (options.wants("set_4_clients"))
+        report("set_4_clients", set_clients(server.path(), 4, count), "ns");
+    measure_set_clients(options, [&](int clients, int calls) {
+        return set_clients(server.path(), clients, calls);
+    });
+    measure_latency(options, [&](int i) { client.set(i % keys, i, "d"); });
     if (options.wants("increment")) {
         const double time = seconds([&] {
             for (int i = 0; i < count; ++i) {

@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: BSL-1.0
-// How several client processes are measured together: they start at one moment, the last one ends.
+// The work of the manager benchmarks: calls by one client, by several at once, and each alone.
 #pragma once
 
 #include <multiprocessing.hpp>
 
-#include <vector>
-
-#include "../support/measure.hpp"
+#include "../connection/timing.hpp"
 
 namespace benchmark {
 
-/// The seconds in which `clients` processes each call `work(number)`, which first calls `ready()`.
-template <class Work>
-double together(int clients, Work work) {
-    namespace mp = multiprocessing;
-    const mp::Barrier start(clients + 1);
-    std::vector<mp::Process> processes;
-    for (int i = 0; i < clients; ++i)
-        processes.emplace_back([=] { work(i, [&] { start.wait(); }); });
-    for (auto& process : processes)
-        process.start();
-    start.wait();
-    const double time = seconds([&] {
-        for (auto& process : processes)
-            process.join();
-    });
-    for (auto& process : processes)
-        require(process.exitcode() == 0, "a client failed");
-    return time;
+constexpr int keys = 1024;
+
+/// Reports the curve `set_clients` for 1, 2, 4 and 8 client processes.
+/// @param set `set(clients, calls)` returns nanoseconds a call, of all these calls together
+template <class Set>
+void measure_set_clients(const Options& options, Set set) {
+    if (!options.wants("set_clients"))
+        return;
+    for (const int clients : {1, 2, 4, 8})
+        report_at("set_clients", clients, set(clients, options.size(16'000, 400)), "ns");
+}
+
+/// Reports the percentiles `latency` of a call. @param call `call(i)` sets the i-th item
+template <class Call>
+void measure_latency(const Options& options, Call call) {
+    if (options.wants("latency"))
+        report_percentiles("latency", latencies(options.size(15'000, 100), call), "us");
 }
 
 }  // namespace benchmark
