@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""The same messages and connections in Python's multiprocessing. Fewer: the figures are per message."""
+"""The same messages and connections in Python's multiprocessing. Fewer: figures are per message."""
 
 import multiprocessing
 import pathlib

@@ -44,7 +44,7 @@ def started_together(start, work, arguments):
 
 
 def together(number, work, *arguments):
-    """The seconds in which `number` processes each do the work, from one moment to the last's end."""
+    """The seconds in which `number` processes each do the work, from one start to the last end."""
     start = multiprocessing.Barrier(number + 1)
     processes = [multiprocessing.Process(target=started_together, args=(start, work, arguments))
                  for _ in range(number)]
@@ -113,8 +113,8 @@ def main():
     if options.wants("uncontended"):
         report("uncontended", uncontended(multiprocessing.Lock(), options.size(200000, 1000)), "ns")
     if options.wants("uncontended_rlock"):
-        report("uncontended_rlock", uncontended(multiprocessing.RLock(), options.size(200000, 1000)),
-               "ns")
+        report("uncontended_rlock",
+               uncontended(multiprocessing.RLock(), options.size(200000, 1000)), "ns")
     if options.wants("increments"):
         increments(options.size(100000, 1000))
     if options.wants("contention"):
