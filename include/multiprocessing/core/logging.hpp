@@ -46,12 +46,22 @@ namespace detail {
 /// every process is the main one.
 inline std::atomic<std::string (*)()> log_process_name{nullptr};
 
+/// What the logger of one process was told, for one that does not inherit its memory.
+struct log_settings {
+    LogLevel level = LogLevel::warning;
+    bool to_stderr = false;
+
+    static log_settings of_this_process() noexcept;
+    void apply() const noexcept;
+};
+
 }  // namespace detail
 
 /// Writes messages of the library, and of programs that like to, to standard error. There is one
 /// in each process; `get_logger()` returns it.
-/// @note Any thread may call any member at any time. A line is written in one piece. A forked child
-///     begins with its parent's level and handler.
+/// @note Any thread may call any member at any time. A line is written in one piece. A child begins
+/// with
+///     the level and the handler that its parent had when it started it, by every start method.
 /// @par Python `logging.Logger`; handlers other than standard error do not exist.
 class Logger {
   public:
@@ -97,6 +107,7 @@ class Logger {
   private:
     friend Logger& get_logger();
     friend Logger& log_to_stderr();
+    friend struct detail::log_settings;
 
     Logger() = default;
 
@@ -118,6 +129,20 @@ inline Logger& get_logger() {
     static auto& logger = *new Logger;  // exit handlers still use it
     return logger;
 }
+
+namespace detail {
+
+inline log_settings log_settings::of_this_process() noexcept {
+    const Logger& logger = get_logger();
+    return {logger.level_, logger.to_stderr_};
+}
+inline void log_settings::apply() const noexcept {
+    Logger& logger = get_logger();
+    logger.level_ = level;
+    logger.to_stderr_ = to_stderr;
+}
+
+}  // namespace detail
 
 /// Has the logger write everything that its level admits to standard error, from now on.
 /// @returns the logger

@@ -68,7 +68,6 @@ inline std::string describe_exception() {
 template <class Body>
 int run_child(const std::string& name, Body&& body) noexcept {
     try {
-        get_logger().info("child process begins its work");
         return body();
     } catch (...) {
         try {

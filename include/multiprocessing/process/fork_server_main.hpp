@@ -185,6 +185,7 @@ class fork_server_main {
         }
         os::set_thread_name(setup_.thread_name.c_str());
         const std::string name = request.setup.name;
+        request.header.logging().apply();
         leave_child(run_child(name, [&] {
             become_process(name, request.path, false, std::move(setup_.parent));
             set_start_method(setup_.method, true);

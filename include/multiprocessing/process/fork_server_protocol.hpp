@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/memory_map.hpp>
@@ -88,6 +89,11 @@ struct wire_request {
     std::uint32_t path_size = 0;
     std::uint32_t payload_in_file = 0;
     std::uint64_t payload_size = 0;
+    LogLevel log_level = LogLevel::warning;
+    std::uint32_t log_to_stderr = 0;
+
+    /// As the parent logs when it asks; a server may have been started long before.
+    [[nodiscard]] log_settings logging() const noexcept { return {log_level, log_to_stderr != 0}; }
 };
 
 /// Server to parent.
@@ -101,7 +107,7 @@ struct wire_event {
 
 static_assert(std::is_trivially_copyable_v<wire_hello> && sizeof(wire_hello) == 16);
 static_assert(std::is_trivially_copyable_v<wire_boot> && sizeof(wire_boot) == 192);
-static_assert(std::is_trivially_copyable_v<wire_request> && sizeof(wire_request) == 56);
+static_assert(std::is_trivially_copyable_v<wire_request> && sizeof(wire_request) == 64);
 static_assert(std::is_trivially_copyable_v<wire_event> && sizeof(wire_event) == 24);
 
 /// A packet that waits for room in the socket.
@@ -155,6 +161,9 @@ inline waiting_packet make_start_packet(wire_request header, std::string_view na
     header.path_size = static_cast<std::uint32_t>(path.size());
     header.payload_size = payload.size();
     header.payload_in_file = in_file ? 1 : 0;
+    const log_settings logging = log_settings::of_this_process();
+    header.log_level = logging.level;
+    header.log_to_stderr = logging.to_stderr ? 1 : 0;
     waiting_packet packet;
     append_wire(packet.bytes, header);
     append_wire(packet.bytes, name);

@@ -49,6 +49,7 @@ inline std::size_t await_packet(int socket, int parent, std::span<std::byte> buf
     enter_child();
     os::set_thread_name(setup.thread_name.c_str());
     const std::string name = request.setup.name;
+    request.header.logging().apply();
     leave_child(run_child(name, [&] {
         become_process(name, request.path, false, std::move(setup.parent));
         set_start_method(setup.method, true);

@@ -40,7 +40,8 @@ inline process_identity& this_process() {
     return process_identity::instance();
 }
 
-/// Makes the calling process, which was just started, another one than its parent.
+/// Makes the calling process, which was just started, another one than its parent; its log begins
+/// with that.
 inline void become_process(std::string name, std::string path, bool daemon,
                            parent_identity parent) {
     process_identity& self = this_process();
@@ -49,6 +50,7 @@ inline void become_process(std::string name, std::string path, bool daemon,
     self.daemon = daemon;
     self.parent = std::make_shared<const parent_identity>(std::move(parent));
     self.children = 0;
+    get_logger().info("child process begins its work");
 }
 
 /// The path of the next child: "3" in the main process, "1:3" in its first child.
