@@ -18,12 +18,14 @@
 #include <multiprocessing/memory/shared_block.hpp>
 #include <multiprocessing/serialization/pickle.hpp>
 
+#include "memory/tracker_tools.hpp"
 #include "support/process.hpp"
 
 namespace {
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
+using memory_test::tracker;
 using mp::detail::shared_block;
 using test_support::eventually;
 
@@ -96,28 +98,6 @@ std::size_t open_descriptors(pid_t pid = ::getpid()) {
     return test_support::descriptors(pid).size();
 }
 
-/// The tracker of this family; 0 when there is none.
-pid_t tracker() {
-    const std::string name = "@" + mp::detail::this_family().socket_name();
-    for (const int pid : test_support::numbers_in("/proc")) {
-        if (!mp::os::is_named(pid, mp::detail::tracker_name) || !test_support::is_running(pid))
-            continue;
-        // the listening socket's inode is in /proc/net/unix beside its name
-        std::ifstream sockets("/proc/net/unix");
-        for (std::string line; std::getline(sockets, line);) {
-            if (line.size() < name.size() || !line.ends_with(name))
-                continue;
-            std::istringstream fields(line);
-            std::string field;
-            for (int i = 0; i < 7; ++i)
-                fields >> field;
-            for (const auto& [fd, target] : test_support::descriptors(pid))
-                if (target == "socket:[" + field + "]")
-                    return pid;
-        }
-    }
-    return 0;
-}
 std::size_t kept_by_tracker() {
     std::size_t count = 0;
     for (const auto& [fd, target] : test_support::descriptors(tracker()))

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <system_error>
+#include <type_traits>
 
 #include "connection/connection_tools.hpp"
 
@@ -24,6 +25,19 @@ void connect_and_send(connection::Address address) {
 TEST_CASE("_TestListener.test_multiple_bind", "[parity][listener]") {
     const connection::Listener first({.address = every_family()});
     CHECK_THROWS_AS(connection::Listener({.address = first.address()}), std::system_error);
+}
+
+TEST_CASE("TestInvalidFamily.test_invalid_family", "[parity][listener]") {
+    // what is neither a path nor a host with a number does not compile
+    STATIC_REQUIRE_FALSE(std::is_constructible_v<connection::Address, int>);
+    STATIC_REQUIRE_FALSE(std::is_constructible_v<connection::Address, const char*, const char*>);
+    CHECK_THROWS_AS(connection::Address("127.0.0.1", -1), mp::ValueError);
+    CHECK_THROWS_AS(connection::Address("127.0.0.1", 65536), mp::ValueError);
+    CHECK_THROWS_AS(connection::Listener({.address = {"127.0.0.1", 65536}}), mp::ValueError);
+    const std::string too_long(200, 'x');
+    CHECK_THROWS_AS(connection::Listener({.address = too_long}), std::system_error);
+    CHECK_THROWS_AS(connection::Client(too_long), std::system_error);
+    CHECK_THROWS_AS(connection::Client(connection::Address()), std::system_error);
 }
 
 TEST_CASE("_TestListener.test_context", "[parity][listener]") {

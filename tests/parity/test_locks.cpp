@@ -187,6 +187,15 @@ void check_semaphore(const Semaphore& semaphore) {
     CHECK(semaphore.get_value() == 2);
 }
 
+void release_too_often(mp::BoundedSemaphore semaphore) {
+    semaphore.release();
+    try {
+        semaphore.release();
+    } catch (const mp::ValueError&) {
+        return;
+    }
+    std::exit(1);
+}
 void release_three(mp::Semaphore semaphore) {
     for (int i = 0; i < 3; ++i)
         semaphore.release();
@@ -219,6 +228,16 @@ TEST_CASE("_TestSemaphore.test_bounded_semaphore", "[parity][locks]") {
     const mp::BoundedSemaphore semaphore(2);
     check_semaphore(semaphore);
     CHECK_THROWS_AS(semaphore.release(), mp::ValueError);
+    CHECK(semaphore.get_value() == 2);
+}
+
+TEST_CASE("_TestSemaphore.test_bounded_semaphore, released by another process", "[parity][locks]") {
+    const Watch watch;
+    const mp::BoundedSemaphore semaphore(2);
+    CHECK(semaphore.acquire());
+    std::vector<mp::Process> others;
+    others.push_back(started(every_method(), release_too_often, {semaphore}));
+    end_well(others);
     CHECK(semaphore.get_value() == 2);
 }
 
@@ -420,7 +439,33 @@ TEST_CASE("_TestCondition.test_waitfor_timeout", "[parity][locks]") {
     CHECK(success.value());
 }
 
-TEST_CASE("_TestCondition.test_wait_result", "[parity][locks]") {
+namespace {
+void notify_once(mp::Condition condition) {
+    locked(condition, [&] { condition.notify(); });
+}
+}  // namespace
+
+TEST_CASE("_TestCondition.test_wait_result: true when notified, false at the end of the time",
+          "[parity][locks]") {
+    const Watch watch;
+    const mp::Condition condition;
+    std::vector<mp::Process> others;
+    std::thread thread;
+    {
+        // who notifies gets the lock by our wait alone, so that no notification comes too early
+        const std::scoped_lock guard(condition);
+        others.push_back(started(every_method(), notify_once, {condition}));
+        CHECK(condition.wait(patience));
+        CHECK_FALSE(condition.wait(0s));
+        thread = std::thread(notify_once, condition);
+        CHECK(condition.wait());
+        CHECK_FALSE(condition.wait(50ms));
+    }
+    thread.join();
+    end_well(others);
+}
+
+TEST_CASE("_TestCondition.test_wait_result: interrupted", "[parity][locks]") {
     const Watch watch;
     const mp::InterruptGuard interrupts;
     const mp::Condition condition;

@@ -56,25 +56,45 @@ void empty_queue(mp::QueueProxy<std::string> queue) {
     require(queue.empty());
 }
 void use_list(mp::ListProxy<std::string> list) {
-    require(list.index("a") == 0);
-    require(list.count("a") == 1);
+    using Texts = std::vector<std::string>;
+    require(list.index("a") == 2 && list.index("b") == 0);
+    require(list.count("b") == 2 && list.count("d") == 0);
+    require(list.contains("c") && !list.contains("d"));
+    list.insert(1, "x");
+    require(list == Texts{"b", "x", "c", "a", "b"});
+    list.insert(-1, "y");
+    list.insert(100, "z");
+    require(list == Texts{"b", "x", "c", "a", "y", "b", "z"});
     list.sort();
+    require(list == Texts{"a", "b", "b", "c", "x", "y", "z"});
     list.reverse();
-    int count = 0;
-    for (const std::string& each : list) {
-        require(!each.empty());
-        ++count;
+    require(list == Texts{"z", "y", "x", "c", "b", "b", "a"});
+    require(list.pop(0) == "z" && list.pop() == "a");
+    std::string walked;
+    for (const std::string& each : list)
+        walked += each;
+    require(walked == "yxcbb");
+    try {
+        (void)list.index("a");
+        require(false);
+    } catch (const mp::ValueError&) {
     }
-    require(count == 1);
-    list.pop(0);
 }
 void use_dict(mp::DictProxy<std::string, int> dict) {
+    using Items = std::vector<std::pair<std::string, int>>;
     require(dict.get("key") == 1);
-    require(dict.items() == std::vector<std::pair<std::string, int>>{{"key", 1}});
-    require(dict.keys() == std::vector<std::string>{"key"});
-    require(dict.values() == Ints{1});
-    require(dict.copy() == std::map<std::string, int>{{"key", 1}});
-    require(dict.popitem() == std::pair("key"s, 1));
+    require(dict.setdefault("key", 9) == 1);
+    require(dict.setdefault("new", 2) == 2);
+    dict.update(Items{{"key", 3}, {"more", 4}, {"most", 5}});
+    // as in Python, a key keeps its place when it gets another value
+    require(dict.items() == Items{{"key", 3}, {"new", 2}, {"more", 4}, {"most", 5}});
+    require(dict.keys() == std::vector<std::string>{"key", "new", "more", "most"});
+    require(dict.values() == Ints{3, 2, 4, 5});
+    require(dict.copy() ==
+            std::map<std::string, int>{{"key", 3}, {"more", 4}, {"most", 5}, {"new", 2}});
+    require(dict.popitem() == std::pair("most"s, 5));
+    require(dict.pop("new") == 2 && dict.pop("new", -1) == -1);
+    require(dict.get("new", -2) == -2 && !dict.contains("new"));
 }
 void use_value(mp::ValueProxy<int> value) {
     require(value.value() == 1);
@@ -86,6 +106,7 @@ void use_array(mp::ArrayProxy<int> array) {
     require(array[0] == 0 && array[1] == 1);
     require(array.size() == 2);
     require(array == Ints{0, 1});
+    array[0] = 7;
 }
 void use_namespace(mp::NamespaceProxy ns) {
     require(ns.get<int>("x") == 0);
@@ -312,99 +333,163 @@ TEST_CASE("_TestContainers.test_namespace", "[parity][managers]") {
     CHECK_THROWS_AS(n.get<int>("name"), mp::UnpicklingError);
 }
 
-TEST_CASE("TestSyncManagerTypes", "[parity][managers]") {
+namespace {
+/// Runs the body with a manager of each start method, by which it also starts its workers. The
+/// server must be empty afterwards.
+template <class Body>
+void with_manager(Body body) {
     const Watch watch;
     const auto method = every_method();
     mp::Manager manager({.start_method = method});
-    {
-        INFO("test_event");
+    body(manager, method);
+    CHECK(empties(manager));
+}
+}  // namespace
+
+TEST_CASE("TestSyncManagerTypes.test_event", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         const auto event = manager.Event();
         event.set();
         CHECK(run_worker(method, wait_for_event_and_clear, event) == 0);
         CHECK_FALSE(event.is_set());
-    }
-    {
-        INFO("test_lock");
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_lock", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         const auto lock = manager.Lock();
         CHECK(run_worker(method, acquire, lock) == 0);
+        CHECK(lock.locked());
         lock.release();
         CHECK_THROWS_AS(lock.release(), mp::ValueError);
-    }
-    {
-        INFO("test_rlock");
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_rlock", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         const auto lock = manager.RLock();
         CHECK(run_worker(method, acquire_and_release, lock) == 0);
+        CHECK_FALSE(lock.locked());
         CHECK_THROWS_AS(lock.release(), mp::ValueError);
-    }
-    {
-        INFO("test_semaphore, test_bounded_semaphore");
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_semaphore", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         const auto semaphore = manager.Semaphore();
         CHECK(run_worker(method, acquire_semaphore, semaphore) == 0);
+        CHECK(semaphore.get_value() == 0);
         semaphore.release();
-        const auto bounded = manager.BoundedSemaphore();
-        CHECK(run_worker(method, acquire_semaphore, bounded) == 0);
-        bounded.release();
-        CHECK_THROWS_AS(bounded.release(), mp::ValueError);
-    }
-    {
-        INFO("test_condition");
+        CHECK(semaphore.get_value() == 1);
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_bounded_semaphore", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
+        const auto semaphore = manager.BoundedSemaphore();
+        CHECK(run_worker(method, acquire_semaphore, semaphore) == 0);
+        semaphore.release();
+        CHECK_THROWS_AS(semaphore.release(), mp::ValueError);
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_condition", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         CHECK(run_worker(method, use_condition, manager.Condition()) == 0);
         const auto lock = manager.Lock();
         const auto condition = manager.Condition(lock);
         condition.acquire();
         CHECK(lock.locked());
         condition.release();
-    }
-    {
-        INFO("test_barrier");
+        CHECK_FALSE(lock.locked());
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_barrier", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         CHECK(run_worker(method, reset_barrier, manager.Barrier(5)) == 0);
-    }
-    {
-        INFO("test_queue, test_joinable_queue");
-        for (const auto& queue :
-             {manager.Queue<std::string>(2), manager.JoinableQueue<std::string>(2)}) {
-            queue.put("a");
-            queue.put("b");
-            CHECK(run_worker(method, empty_queue, queue) == 0);
-            queue.task_done();
-            queue.task_done();
-            CHECK(queue.join(0s));
-            CHECK_THROWS_AS(queue.task_done(), mp::ValueError);
-        }
-    }
-    {
-        INFO("test_list");
-        const auto list = manager.list<std::string>({"a"});
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_queue", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
+        const auto queue = manager.Queue<std::string>(2);
+        queue.put("a");
+        queue.put("b");
+        CHECK(run_worker(method, empty_queue, queue) == 0);
+        CHECK(queue.empty());
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_joinable_queue", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
+        const auto queue = manager.JoinableQueue<std::string>(2);
+        queue.put("a");
+        queue.put("b");
+        CHECK(run_worker(method, empty_queue, queue) == 0);
+        queue.task_done();
+        CHECK_FALSE(queue.join(0s));
+        queue.task_done();
+        CHECK(queue.join(0s));
+        CHECK_THROWS_AS(queue.task_done(), mp::ValueError);
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_list", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
+        const auto list = manager.list<std::string>({"b", "c", "a", "b"});
         CHECK(run_worker(method, use_list, list) == 0);
-        CHECK(list.empty());
-    }
-    {
-        INFO("test_dict");
+        CHECK(list == std::vector<std::string>{"y", "x", "c", "b", "b"});
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_dict", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         const auto dict = manager.dict<std::string, int>({{"key", 1}});
         CHECK(run_worker(method, use_dict, dict) == 0);
+        CHECK(dict.copy() == std::map<std::string, int>{{"key", 3}, {"more", 4}});
+        dict.clear();
         CHECK(dict.size() == 0);
         CHECK_THROWS_AS(dict.popitem(), std::out_of_range);
-    }
-    {
-        INFO("test_value");
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_value", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         const auto value = manager.Value<int>(1);
         CHECK(run_worker(method, use_value, value) == 0);
         CHECK(value.value() == 2);
-    }
-    {
-        INFO("test_array");
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_array", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         const auto array = manager.Array<int>({0, 1});
         CHECK(run_worker(method, use_array, array) == 0);
+        CHECK(array == Ints{7, 1});
         CHECK_THROWS_AS(array.assign(0, 1, {1, 2}), mp::ValueError);
-    }
-    {
-        INFO("test_namespace");
+    });
+}
+
+TEST_CASE("TestSyncManagerTypes.test_namespace", "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
         const auto ns = manager.Namespace();
         ns.set("x", 0);
         ns.set("y", 1);
         CHECK(run_worker(method, use_namespace, ns) == 0);
-    }
-    CHECK(empties(manager));
+    });
+}
+
+TEST_CASE("_TestSharedMemory.test_shared_memory_SharedMemoryServer_ignores_sigint, of any manager",
+          "[parity][managers]") {
+    with_manager([](mp::Manager& manager, mp::StartMethod method) {
+        const auto list = manager.list<std::string>({"b", "c", "a", "b"});
+        // it would end before it reads another request
+        ::kill(*manager.pid(), SIGINT);
+        CHECK(run_worker(method, use_list, list) == 0);
+        ::kill(*manager.pid(), SIGINT);
+        CHECK(list.size() == 5);
+    });
 }
 
 TEST_CASE("_TestMyManager.test_mymanager", "[parity][managers]") {

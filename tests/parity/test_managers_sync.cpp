@@ -54,41 +54,70 @@ class Bunch {
 
 // ---- _TestCondition
 
+/// Waits, and says that it woke when the result of the wait is the right one.
 void sleep_once(mp::ConditionProxy condition, mp::SemaphoreProxy sleeping, mp::SemaphoreProxy woken,
                 int milliseconds) {
-    condition.acquire();
+    const std::scoped_lock guard(condition);
     sleeping.release();
-    if (milliseconds > 0)
-        condition.wait(std::chrono::milliseconds(milliseconds));
-    else
-        condition.wait();
-    woken.release();
-    condition.release();
+    const bool right = milliseconds > 0 ? !condition.wait(std::chrono::milliseconds(milliseconds))
+                                        : condition.wait();
+    if (right)
+        woken.release();
 }
-struct Sleepers {
-    mp::ConditionProxy condition;
-    mp::SemaphoreProxy sleeping;
-    mp::SemaphoreProxy woken;
-
-    explicit Sleepers(const mp::Manager& manager)
-        : condition(manager.Condition()),
-          sleeping(manager.Semaphore(0)),
-          woken(manager.Semaphore(0)) {}
-
-    void wait_until_asleep(int count) const {
+/// Processes, and as many threads, that sleep on a condition.
+class Sleepers {
+  public:
+    Sleepers(const mp::Manager& manager, int count, int milliseconds = 0)
+        : condition_(manager.Condition()),
+          woken_(manager.Semaphore(0)),
+          processes_(count, sleep_once, condition_, sleeping(manager), woken_, milliseconds) {
         for (int i = 0; i < count; ++i)
-            REQUIRE(sleeping.acquire(patience));
+            threads_.emplace_back(sleep_once, condition_, sleeping_, woken_, milliseconds);
+        for (int i = 0; i < 2 * count; ++i)
+            REQUIRE(sleeping_.acquire(patience));
         // each had the lock when it said so, and gives it back by sleeping
-        const std::scoped_lock guard(condition);
+        const std::scoped_lock guard(condition_);
     }
-    void notify(int count) const {
-        const std::scoped_lock guard(condition);
-        condition.notify(count);
+    ~Sleepers() {
+        for (std::thread& thread : threads_)
+            if (thread.joinable())
+                thread.join();
     }
-    [[nodiscard]] bool so_many_wake(std::uint32_t count) const {
-        return eventually([&] { return woken.get_value() == count; });
+    Sleepers(const Sleepers&) = delete;
+    Sleepers& operator=(const Sleepers&) = delete;
+
+    template <class Work>
+    void locked(Work work) const {
+        const std::scoped_lock guard(condition_);
+        work(condition_);
     }
+    /// So many have woken in all, and no more.
+    void require_woken(std::uint32_t count) const {
+        REQUIRE(eventually([&] { return woken_.get_value() >= count; }));
+        std::this_thread::sleep_for(20ms);  // for those that should not
+        CHECK(woken_.get_value() == count);
+    }
+    void end() {
+        for (std::thread& thread : threads_)
+            thread.join();
+        CHECK(processes_.join());
+    }
+
+  private:
+    mp::SemaphoreProxy sleeping(const mp::Manager& manager) {
+        return sleeping_ = manager.Semaphore(0);
+    }
+
+    mp::ConditionProxy condition_;
+    mp::SemaphoreProxy sleeping_;
+    mp::SemaphoreProxy woken_;
+    Bunch processes_;
+    std::vector<std::thread> threads_;
 };
+void notify_once(mp::ConditionProxy condition) {
+    const std::scoped_lock guard(condition);
+    condition.notify();
+}
 
 void wait_for_four(mp::ConditionProxy condition, mp::ValueProxy<int> state) {
     const std::scoped_lock guard(condition);
@@ -145,6 +174,19 @@ void cross_ten_times(Table table) {
 }
 void note_place(Table table) {
     table.results.put(static_cast<int>(table.barrier.wait()));
+}
+/// How often the action ran, as its process, the server, counts.
+int rounds = 0;
+void pass_and_look(Table table, mp::ValueProxy<int> window) {
+    for (int i = 1; i <= 10; ++i) {
+        table.barrier.wait();
+        if (window.update(+[](int&) { return rounds; }) != i)
+            throw std::logic_error("the action ran late, or more than once");
+        table.results.put(i);
+        // the next round does not begin before all have looked
+        while (table.results.qsize() < static_cast<std::size_t>(i * parties))
+            std::this_thread::sleep_for(1ms);
+    }
 }
 void abort_it(Table table) {
     try {
@@ -251,53 +293,70 @@ TEST_CASE("_TestSemaphore with a manager", "[parity][managers]") {
 TEST_CASE("_TestCondition.test_notify with a manager", "[parity][managers]") {
     const Watch watch;
     mp::Manager manager;
-    const Sleepers sleepers(manager);
-    Bunch others(1, sleep_once, sleepers.condition, sleepers.sleeping, sleepers.woken, 0);
-    std::thread thread(sleep_once, sleepers.condition, sleepers.sleeping, sleepers.woken, 0);
-    sleepers.wait_until_asleep(2);
-    CHECK(sleepers.woken.get_value() == 0);
-    sleepers.notify(1);
-    CHECK(sleepers.so_many_wake(1));
-    sleepers.notify(1);
-    CHECK(sleepers.so_many_wake(2));
-    thread.join();
-    CHECK(others.join());
-    CHECK_THROWS_AS(sleepers.condition.notify(), mp::ValueError);
-    CHECK_THROWS_AS(sleepers.condition.wait(), mp::ValueError);
+    Sleepers sleepers(manager, 1);
+    sleepers.require_woken(0);
+    sleepers.locked([](const auto& condition) { condition.notify(); });
+    sleepers.require_woken(1);
+    sleepers.locked([](const auto& condition) { condition.notify(); });
+    sleepers.require_woken(2);
+    sleepers.end();
+    const auto condition = manager.Condition();
+    CHECK_THROWS_AS(condition.notify(), mp::ValueError);
+    CHECK_THROWS_AS(condition.wait(), mp::ValueError);
 }
 
-TEST_CASE("_TestCondition.test_notify_all and test_notify_n with a manager", "[parity][managers]") {
+TEST_CASE("_TestCondition.test_notify_all with a manager", "[parity][managers]") {
     const Watch watch;
     mp::Manager manager;
-    const Sleepers sleepers(manager);
-    {
-        Bunch impatient(3, sleep_once, sleepers.condition, sleepers.sleeping, sleepers.woken, 50);
-        CHECK(impatient.join());
-        CHECK(sleepers.so_many_wake(3));
-        for (int i = 0; i < 3; ++i) {
-            sleepers.sleeping.acquire();
-            sleepers.woken.acquire();
-        }
-    }
-    Bunch others(4, sleep_once, sleepers.condition, sleepers.sleeping, sleepers.woken, 0);
-    sleepers.wait_until_asleep(4);
-    sleepers.notify(2);
-    CHECK(sleepers.so_many_wake(2));
-    {
-        const std::scoped_lock guard(sleepers.condition);
-        sleepers.condition.notify_all();
-        sleepers.condition.notify(3);
-    }
-    CHECK(sleepers.so_many_wake(4));
-    CHECK(others.join());
+    Sleepers impatient(manager, 3, 50);
+    impatient.require_woken(6);
+    impatient.end();
+    Sleepers sleepers(manager, 3);
+    sleepers.require_woken(0);
+    sleepers.locked([](const auto& condition) { condition.notify_all(); });
+    sleepers.require_woken(6);
+    sleepers.end();
 }
 
-TEST_CASE("_TestCondition.test_timeout and test_wait_result with a manager", "[parity][managers]") {
+TEST_CASE("_TestCondition.test_notify_n with a manager", "[parity][managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    Sleepers sleepers(manager, 3);
+    sleepers.require_woken(0);
+    sleepers.locked([](const auto& condition) { condition.notify(2); });
+    sleepers.require_woken(2);
+    sleepers.locked([](const auto& condition) { condition.notify(4); });
+    sleepers.require_woken(6);
+    sleepers.locked([](const auto& condition) { condition.notify(3); });
+    sleepers.require_woken(6);
+    sleepers.end();
+}
+
+TEST_CASE("_TestCondition.test_wait_result with a manager", "[parity][managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto condition = manager.Condition();
+    std::thread thread;
+    {
+        // who notifies gets the lock by our wait alone, so that no notification comes too early
+        const std::scoped_lock guard(condition);
+        Bunch other(1, notify_once, condition);
+        CHECK(condition.wait(patience));
+        CHECK(other.join());
+        CHECK_FALSE(condition.wait(0s));
+        thread = std::thread(notify_once, condition);
+        CHECK(condition.wait());
+        CHECK_FALSE(condition.wait(50ms));
+    }
+    thread.join();
+}
+
+TEST_CASE("_TestCondition.test_timeout with a manager, and a wait that is interrupted",
+          "[parity][managers]") {
     const Watch watch;
     mp::Manager manager;
     const auto condition = manager.Condition();
     const std::scoped_lock guard(condition);
-    CHECK_FALSE(condition.wait(0s));
     CHECK(time_of([&] { CHECK_FALSE(condition.wait(60ms)); }) >= 60ms);
     condition.acquire();  // at two levels
     const mp::InterruptGuard interrupts;
@@ -375,13 +434,15 @@ TEST_CASE("_TestBarrier.test_barrier to test_wait_return with a manager", "[pari
 
 TEST_CASE("_TestBarrier.test_action with a manager", "[parity][managers]") {
     const Watch watch;
-    mp::Manager manager;
+    mp::Manager manager({.start_method = fork_or_spawn()});
     const Table table = set_table(manager, manager.Barrier(
-                                               parties, +[] { ::setenv("ROUNDS", "1", 1); }));
-    CHECK(run_parties(note_place, table));
-    const auto rounds = manager.Value<std::string>();
-    rounds.update(+[](std::string& text) { text = ::getenv("ROUNDS"); });
-    CHECK(rounds.get() == "1");  // it ran in the server
+                                               parties, +[] { ++rounds; }));
+    const auto window = manager.Value<int>(0);
+    Bunch others(parties - 1, pass_and_look, table, window);
+    pass_and_look(table, window);
+    CHECK(others.join());
+    CHECK(window.update(+[](int&) { return rounds; }) == 10);
+    CHECK(rounds == 0);  // it runs in the server
     const auto failing = manager.Barrier(
         1, +[] { throw std::domain_error("no"); });
     CHECK_THROWS_AS(failing.wait(), std::domain_error);

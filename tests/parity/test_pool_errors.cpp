@@ -264,14 +264,19 @@ TEST_CASE("broken_process_pool_traceback: two lost calls have an error of their 
 TEST_CASE("traceback_when_child_process_terminates_abruptly: the text says pid and exit code",
           "[parity][pool]") {
     on_process_pools(1, [](auto& pool) {
-        const int worker = pool.apply(own_pid);
-        try {
-            pool.apply(square_or_die, {Mortal{1, Death::exit_now_3}});
-            FAIL("nothing was thrown");
-        } catch (const mp::WorkerLostError& error) {
-            CHECK(error.pid() == worker);
-            CHECK_THAT(error.what(), Catch::Contains(std::to_string(worker)));
-            CHECK_THAT(error.what(), Catch::Contains("3"));
-        }
+        const auto check_end = [&](Death death, const std::string& how) {
+            const int worker = pool.apply(own_pid);
+            try {
+                pool.apply(square_or_die, {Mortal{1, death}});
+                FAIL("nothing was thrown");
+            } catch (const mp::WorkerLostError& error) {
+                CHECK(error.pid() == worker);
+                CHECK(error.exitcode() == exitcode_of(death));
+                CHECK_THAT(error.what(),
+                           Catch::EndsWith("(pid " + std::to_string(worker) + ") " + how));
+            }
+        };
+        check_end(Death::exit_now_3, "ended with exit code 3");
+        check_end(Death::kill, "was killed by signal 9");
     });
 }

@@ -160,6 +160,29 @@ TEST_CASE("_TestPool.test_terminate: returns with 10000 long calls pending", "[p
     });
 }
 
+TEST_CASE("_TestPool.test_terminate: a ThreadPool drops what is queued and lets finish what runs",
+          "[parity][pool]") {
+    Watch watch;
+    Board board;
+    mp::ThreadPool pool({.processes = 2});
+    auto running =
+        pool.map_async(wait_at_gate, std::vector<BoardRef>(2, board.ref()), {.chunksize = 1});
+    auto queued = pool.map_async(counted_square, jobs(board, 10000), {.chunksize = 1});
+    REQUIRE(board.reaches(arrivals, 2));
+    pool.terminate();
+    CHECK(outcome(queued) == "CancelledError");
+    CHECK(outcome(running) == "CancelledError");
+    CHECK(board[finished] == 0);
+    board[gate] = 1;
+    pool.join();
+    CHECK(board[finished] == 2);
+    std::int64_t executed = 0;
+    for (std::size_t i = 0; i < 10000; ++i) {
+        executed += board[items + i];
+    }
+    CHECK(executed == 0);
+}
+
 TEST_CASE("_TestPool.test_empty_iterable: every call accepts an empty input", "[parity][pool]") {
     on_every_pool(1, [](auto& pool) {
         const std::vector<int> none;

@@ -32,9 +32,9 @@ void use_a_pool(BoardRef board) {
     cells(board)[finished] = list == serial_squares(10) ? 1 : 2;
 }
 
-int keep_pool_until_exit() {
+int keep_pool_until_exit(mp::StartMethod method) {
     static std::optional<mp::Pool<>> kept;
-    kept.emplace(2);
+    kept.emplace(mp::PoolOptions{.processes = 2, .start_method = method});
     return kept->map(square, numbers(10)) == serial_squares(10) ? 0 : 1;
 }
 
@@ -93,11 +93,13 @@ TEST_CASE(
     "_TestPoolWorkerLifetime.test_worker_finalization_via_atexit_handler_of_multiprocessing: "
     "a program that never closes its pool ends with 0",
     "[parity][pool]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
     Watch watch;
     Board board;
     const BoardRef ref = board.ref();
-    ChildProgram program([ref] {
-        const int code = keep_pool_until_exit();
+    ChildProgram program([ref, method] {
+        const int code = keep_pool_until_exit(method);
         std::size_t n = items;
         for (const int pid : descendants_of(::getpid())) {
             cells(ref)[n++] = pid;
@@ -158,24 +160,38 @@ TEST_CASE("FailingInitializerMixin.test_initializer: calls fail with the initial
     INFO("start method " << mp::to_string(method));
     Watch watch;
     Board board;
-    const std::size_t descriptors = open_descriptors();
-    {
+    const auto fail = [&] {
         mp::Pool<> pool({.processes = 2,
                          .initializer = mp::partial(throwing_initializer, board.ref()),
                          .start_method = method});
         const auto submit = [&] { return pool.apply(square, {2}); };
         CHECK(outcome_of(submit) == "the initializer failed");
         CHECK_THROWS_AS(pool.map(square, numbers(10)), std::logic_error);
-        CHECK(outcome_of(submit) == "the initializer failed");
-    }
-    CHECK(open_descriptors() <= descriptors + 8);  // at most what the library keeps for its life
+        CHECK(outcome_of([&] { return pool.map_async(square, numbers(10)).get(); }) ==
+              "the initializer failed");
+        try {
+            (void)submit();
+            FAIL("nothing was thrown");
+        } catch (const mp::RemoteException& error) {  // it tells where that happened
+            CHECK(error.type_name() == "std::logic_error");
+            CHECK(error.pid() != ::getpid());
+        }
+    };
+    fail();  // from now on the process has all that the library keeps for its life
+    const std::size_t descriptors = open_descriptors();
+    fail();
+    CHECK(open_descriptors() == descriptors);
+    CHECK(board[arrivals] >= 2);
 }
 
 TEST_CASE("TestStdinBadfiledescriptor.test_pool_in_process: a pool used inside a process",
           "[parity][pool]") {
+    // the pool's start method is the one by which its process was started
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
     Watch watch;
     Board board;
-    mp::Process process(use_a_pool, {board.ref()});
+    mp::Process process(use_a_pool, {board.ref()}, {.start_method = method});
     process.start();
     CHECK(process.join(patience));
     CHECK(process.exitcode() == 0);

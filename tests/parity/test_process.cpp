@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 
+#include <multiprocessing.hpp>
+
 #include "process/process_tools.hpp"
 
 using namespace process_test;
@@ -14,9 +16,6 @@ using namespace process_test;
 namespace {
 
 void do_nothing() {}
-void note_pid(std::string file) {
-    note(file, std::to_string(::getpid()));
-}
 void note_and_sleep(std::string file) {
     note(file, std::to_string(::getpid()));
     sleep_long();
@@ -40,26 +39,57 @@ TEST_CASE("_TestProcess.test_current", "[parity][process]") {
     CHECK_FALSE(current.exitcode());
 }
 
+namespace {
+/// Another name of this program while it lives, beside it, and the end of set_executable's effect.
+class OtherName {
+  public:
+    OtherName() {
+        char path[4096] = {};
+        REQUIRE(::readlink("/proc/self/exe", path, sizeof path - 1) > 0);
+        path_ = path + std::string("-") + std::to_string(::getpid());
+        REQUIRE(::link(path, path_.c_str()) == 0);
+    }
+    OtherName(const OtherName&) = delete;
+    OtherName& operator=(const OtherName&) = delete;
+    ~OtherName() {
+        mp::set_executable("/proc/self/exe");
+        mp::detail::process_server::instance().stop();
+        ::unlink(path_.c_str());
+    }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+void note_executable(std::string file) {
+    char path[4096] = {};
+    note(file, ::readlink("/proc/self/exe", path, sizeof path - 1) > 0 ? path : "unknown");
+}
+}  // namespace
+
 TEST_CASE("_TestProcess.test_set_executable", "[parity][process]") {
     const Watch watch;
     const auto method = GENERATE(mp::StartMethod::spawn, mp::StartMethod::forkserver);
-    char path[4096] = {};
-    REQUIRE(::readlink("/proc/self/exe", path, sizeof path - 1) > 0);
+    const OtherName other;
     const Notes notes;
-    mp::set_executable(path);
-    mp::Process process(note_pid, {notes.path()}, {.start_method = method});
+    const auto use = [](const std::string& path) {
+        mp::set_executable(path);
+        mp::detail::process_server::instance().stop();  // it is executed once
+    };
+    use(other.path());
+    mp::Process process(note_executable, {notes.path()}, {.start_method = method});
     process.start();
     process.join();
     CHECK(process.exitcode() == 0);
-    CHECK(notes.lines().size() == 1);
+    CHECK(notes.lines() == std::vector{other.path()});
 
     // another program is told from this one, and its failure is no hang
-    mp::set_executable("/bin/true");
-    if (method == mp::StartMethod::spawn) {
-        mp::Process wrong(do_nothing, {}, {.start_method = method});
-        CHECK_THROWS_AS(wrong.start(), mp::ProcessError);
-    }
-    mp::set_executable("/proc/self/exe");
+    use("/bin/true");
+    mp::Process wrong(do_nothing, {}, {.start_method = method});
+    CHECK_THROWS_AS(wrong.start(), mp::ProcessError);
+    use("/there/is/no/such/program");
+    mp::Process none(do_nothing, {}, {.start_method = method});
+    CHECK_THROWS(none.start());
 }
 
 namespace {
@@ -170,21 +200,27 @@ TEST_CASE("_TestProcess.test_process", "[parity][process]") {
     const Watch watch;
     const auto method = every_method();
     const Notes notes;
+    const mp::Event may_end;
     mp::Process process(
-        [](std::string file, int number) {
+        [](std::string file, int number, mp::Event end) {
             note(file, std::to_string(number) + " " + mp::current_process().name() + " " +
                            std::to_string(::getpid()));
+            end.wait();
         },
-        {notes.path(), 12}, {.name = "SomeProcess", .daemon = true, .start_method = method});
+        {notes.path(), 12, may_end},
+        {.name = "SomeProcess", .daemon = true, .start_method = method});
     CHECK_FALSE(process.is_alive());
     CHECK(process.daemon());
     CHECK_FALSE(process.exitcode());
     CHECK_FALSE(process.pid());
     CHECK_FALSE(listed(process));
     process.start();
-    CHECK_FALSE((process.exitcode().has_value() && process.is_alive()));
     CHECK(process.pid() == process.ident());
     CHECK(notes.await(1).at(0) == "12 SomeProcess " + std::to_string(*process.pid()));
+    CHECK(process.is_alive());
+    CHECK(listed(process));
+    CHECK_FALSE(process.exitcode());
+    may_end.set();
     process.join();
     CHECK(process.exitcode() == 0);
     CHECK_FALSE(process.is_alive());
@@ -395,13 +431,24 @@ TEST_CASE("_TestProcess.test_many_processes", "[parity][process]") {
 
 TEST_CASE("_TestProcess.test_lose_target_ref", "[parity][process]") {
     const Watch watch;
+    const auto method = every_method();
     const auto token = std::make_shared<int>(1);
-    mp::Process process([token](std::shared_ptr<int>) {}, {token});
-    CHECK(token.use_count() == 3);
+    mp::Process process([](std::shared_ptr<int> number) { std::exit(*number); }, {token},
+                        {.start_method = method});
+    CHECK(token.use_count() == 2);
     process.start();
     CHECK(token.use_count() == 1);
     process.join();
-    CHECK(process.exitcode() == 0);
+    CHECK(process.exitcode() == 1);
+
+    if (method == mp::StartMethod::fork) {
+        mp::Process capturing([token] { std::exit(*token); });
+        CHECK(token.use_count() == 2);
+        capturing.start();
+        CHECK(token.use_count() == 1);
+        capturing.join();
+        CHECK(capturing.exitcode() == 1);
+    }
 }
 
 namespace {

@@ -180,6 +180,44 @@ TEST_CASE("_TestQueue.test_closed_queue_put_get_exceptions", "[parity][queues]")
     CHECK_THROWS_AS(joinable.get(), mp::ValueError);
 }
 
+namespace {
+void take_one(mp::Queue<int> queue, mp::Event may_start, int expected) {
+    may_start.wait();
+    std::exit(queue.get(patience) == expected ? 0 : 1);
+}
+}  // namespace
+
+TEST_CASE("_TestQueue.test_closed_queue_empty_exceptions: a closed queue still says what it holds",
+          "[parity][queues]") {
+    const Watch watch;
+    const mp::Queue<int> unused;
+    unused.close();
+    CHECK(unused.empty());
+    const mp::Queue<int> queue(1);
+    queue.put(5);
+    const mp::Event may_start;
+    mp::Process taker(take_one, {queue, may_start, 5}, {.start_method = any_method()});
+    taker.start();
+    CHECK_THROWS_AS(queue.join_thread(), mp::ValueError);
+    queue.close();
+    queue.join_thread();
+    CHECK_FALSE(queue.empty());
+    CHECK(queue.full());
+    CHECK(queue.qsize() == 1);
+    may_start.set();  // it is closed here alone
+    taker.join();
+    CHECK(taker.exitcode() == 0);
+    CHECK(queue.empty());
+}
+
+TEST_CASE("TestSimpleQueue.test_empty_exceptions: a closed queue still says what it holds",
+          "[parity][queues]") {
+    const mp::SimpleQueue<int> queue;
+    queue.put(5);
+    queue.close();
+    CHECK_FALSE(queue.empty());
+}
+
 TEST_CASE("TestSimpleQueue.test_empty", "[parity][queues]") {
     const Watch watch;
     const mp::SimpleQueue<bool> seen;

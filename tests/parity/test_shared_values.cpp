@@ -282,6 +282,38 @@ TEST_CASE("_TestHeap.test_heap", "[parity][shared]") {
     CHECK(open_descriptors().size() <= descriptors + 1);  // one segment is kept for what comes
 }
 
+namespace {
+using Bytes = mp::RawArray<unsigned char>;
+
+void make_many(Bytes given, mp::Queue<mp::Value<int>> queue) {
+    std::vector<Bytes> blocks;
+    for (int i = 0; i < 1000; ++i) {
+        blocks.emplace_back(i + 1);
+        if (std::ranges::count(blocks.back(), 0) != i + 1)
+            std::exit(1);
+        std::ranges::fill(blocks.back(), static_cast<unsigned char>(i % 255 + 1));
+    }
+    for (const Bytes& block : blocks)
+        if (std::ranges::count(block, block[0]) != static_cast<std::ptrdiff_t>(block.size()))
+            std::exit(2);
+    if (std::ranges::count(given, 200) != static_cast<std::ptrdiff_t>(given.size()))
+        std::exit(3);
+    queue.put(mp::Value<int>(::getpid()));
+}
+}  // namespace
+
+TEST_CASE("_TestHeap.test_heap, in a child", "[parity][shared]") {
+    const Watch watch;
+    const Bytes given(5000);
+    std::ranges::fill(given, static_cast<unsigned char>(200));
+    const mp::Queue<mp::Value<int>> queue;
+    run_elsewhere(make_many, {given, queue});
+    CHECK(std::ranges::count(given, 200) == 5000);  // and nothing of the child's lies there
+    const auto made = queue.get(patience);          // it outlives the process that made it
+    CHECK(made.value() > 0);
+    CHECK(made.value() != ::getpid());
+}
+
 // ---- _TestSharedMemory: what one process can see is tested with the class
 
 namespace {
