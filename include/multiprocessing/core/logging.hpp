@@ -60,8 +60,8 @@ struct log_settings {
 /// Writes messages of the library, and of programs that like to, to standard error. There is one
 /// in each process; `get_logger()` returns it.
 /// @note Any thread may call any member at any time. A line is written in one piece. A child begins
-/// with
-///     the level and the handler that its parent had when it started it, by every start method.
+///     with the level and the handler that its parent had when it started it, whatever the start
+///     method.
 /// @par Python `logging.Logger`; handlers other than standard error do not exist.
 class Logger {
   public:
