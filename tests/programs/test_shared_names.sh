@@ -40,8 +40,8 @@ for method in fork spawn forkserver; do
         if [ "$how" = wait ]; then
             check "it is ready" 'within 3000 "grep -qx ready \"\$out\""'
             check "there are three names and the lock's" '[ "$(left_over | wc -l)" -eq 4 ]'
-            pid=$(pgrep -P "$job" | head -n 1)
-            [ -n "$pid" ] && kill -"$end" "$pid"
+            read -r pid _ <"/proc/$job/task/$job/children" # timeout has one child
+            kill -"$end" "$pid"
             expected=$((128 + $(kill -l "$end")))
         fi
         wait "$job" 2>/dev/null
