@@ -2,14 +2,17 @@
 // Blocks of shared memory: allocation, reuse, growth, and what damaged offsets do.
 #include "support/catch.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <random>
 #include <system_error>
+#include <vector>
 
 #include <multiprocessing/memory/arena.hpp>
 
@@ -32,7 +35,52 @@ std::uint64_t pages_of(const os::descriptor& fd) {
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 
+/// The call of posix_fallocate that fails, counted from 0, how, and what all were asked for.
+int failing_call = -1;
+int failure = 0;
+std::vector<off_t> asked;
+
 }  // namespace
+
+/// Stands before the C library's.
+extern "C" int posix_fallocate(int fd, off_t offset, off_t size) {
+    asked.push_back(size);
+    if (failing_call == static_cast<int>(asked.size()) - 1)
+        return failure;
+    return ::fallocate(fd, 0, offset, size) == 0 ? 0 : errno;
+}
+
+TEST_CASE("A signal costs an allocation one step of it", "[memory]") {
+    constexpr off_t most = off_t{16} << 20;
+    const auto fd = memory();
+    asked.clear();
+    failing_call = 0;
+    failure = EINTR;
+    os::allocate(fd.get(), 0, (std::size_t{40} << 20) + 1);
+    failing_call = -1;
+    off_t sum = 0;
+    for (const off_t size : asked) {
+        CHECK(size <= most);
+        sum += size;
+    }
+    CHECK(sum <= (off_t{40} << 20) + 1 + most);
+    CHECK(os::length(fd.get()) == (std::size_t{40} << 20) + 1);
+}
+
+TEST_CASE("An allocation that fails has taken nothing", "[memory]") {
+    const auto fd = memory();
+    asked.clear();
+    failing_call = 1;
+    failure = ENOSPC;
+    try {
+        os::allocate(fd.get(), base, std::size_t{40} << 20);
+        FAIL("it was allocated");
+    } catch (const std::system_error& full) {
+        CHECK(full.code().value() == ENOSPC);
+    }
+    failing_call = -1;
+    CHECK(pages_of(fd) == 0);
+}
 
 TEST_CASE("arena: what the allocating side writes, a reading view of the same file reads",
           "[memory]") {

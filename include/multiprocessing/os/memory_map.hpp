@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <fstream>
 #include <limits>
@@ -45,8 +47,15 @@ inline void check_file_limit(const std::string& what, std::size_t end) {
         throw_system_error(what + ", over the limit of file sizes", ENOSPC);
 }
 
+/// Gives the pages of the range back to the system; the range reads as zero afterwards.
+inline void discard(int fd, std::size_t offset, std::size_t size) noexcept {
+    ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                static_cast<off_t>(size));
+}
+
 /// Gives the range pages now, so that lack of memory is an error here and not SIGBUS at first
 /// touch. Lengthens the file when the range lies beyond its end.
+/// @pre the range has no pages yet: it has none after a failure
 /// @throws std::system_error (ENOSPC, ENOMEM)
 inline void allocate(int fd, std::size_t offset, std::size_t size) {
     const std::string what = "posix_fallocate(" + std::to_string(size) + " bytes of shared memory)";
@@ -55,12 +64,19 @@ inline void allocate(int fd, std::size_t offset, std::size_t size) {
     if (size >= large && size > available_memory())
         throw_system_error(what, ENOMEM);
     check_file_limit(what, offset + size);
-    int error = 0;
-    do {
-        error = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(size));
-    } while (error == EINTR);
-    if (error != 0)
-        throw_system_error(what, error);
+    // A signal undoes a whole call: in one step a timer's signals could undo it for ever.
+    constexpr std::size_t step = std::size_t{2} << 20;
+    for (std::size_t done = 0; done < size;) {
+        const std::size_t next = std::min(step, size - done);
+        const int error =
+            ::posix_fallocate(fd, static_cast<off_t>(offset + done), static_cast<off_t>(next));
+        if (error == 0) {
+            done += next;
+        } else if (error != EINTR) {
+            discard(fd, offset, done);
+            throw_system_error(what, error);
+        }
+    }
 }
 
 /// Sets the length of the file; what is added reads as zero and has no pages yet.
@@ -90,12 +106,6 @@ inline bool read_at(int fd, std::size_t offset, std::span<std::byte> bytes) noex
     const auto got =
         retry([&] { return ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
     return got >= 0 && static_cast<std::size_t>(got) == bytes.size();
-}
-
-/// Gives the pages of the range back to the system; the range reads as zero afterwards.
-inline void discard(int fd, std::size_t offset, std::size_t size) noexcept {
-    ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                static_cast<off_t>(size));
 }
 
 /// A mapping of a part of a memory file, unmapped with its owner.
