@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <random>
 #include <system_error>
@@ -107,6 +109,13 @@ std::size_t kept_by_tracker() {
 
 long& number(const shared_block& block) {
     return *block.as<long>();
+}
+
+void kill_tracker() {
+    const pid_t killed = tracker();
+    REQUIRE(killed > 0);
+    ::kill(killed, SIGKILL);
+    REQUIRE(eventually([&] { return !test_support::is_running(killed); }));
 }
 
 }  // namespace
@@ -270,6 +279,39 @@ TEST_CASE("The tracker lets go of memory that nobody holds", "[memory]") {
     CHECK(eventually([&] { return kept_by_tracker() <= before + 1; }));
 }
 
+TEST_CASE("Memory is let go of when the handle that its parent gave it comes back from a child",
+          "[memory]") {
+    const std::size_t before = kept_by_tracker();
+    for (int i = 0; i < 20; ++i) {
+        const auto block = shared_block::allocate(1 << 17);
+        forked child([&](int, int out) {
+            send(out, block);
+            return 0;
+        });
+        REQUIRE(child.end() == 0);
+        CHECK(receive(child.from()) == block);
+    }
+    CHECK(eventually([&] { return kept_by_tracker() <= before; }, 10s));
+}
+
+TEST_CASE("Threads that send a block first at the same time hold it once", "[memory]") {
+    const std::size_t before = kept_by_tracker();
+    for (int i = 0; i < 300; ++i) {
+        const auto block = shared_block::allocate(1 << 17);
+        std::atomic<int> there{0};
+        const auto send_and_receive = [&] {
+            ++there;
+            while (there < 2) {
+            }
+            (void)mp::loads<shared_block>(mp::dumps(block));
+        };
+        std::thread other(send_and_receive);
+        send_and_receive();
+        other.join();
+    }
+    CHECK(eventually([&] { return kept_by_tracker() <= before; }, 10s));
+}
+
 TEST_CASE("A handle to memory that is gone, and a forged one, are refused", "[memory]") {
     const auto block = shared_block::allocate(64);
     const auto bytes = mp::dumps(block);
@@ -304,22 +346,72 @@ TEST_CASE("A handle to memory that is gone, and a forged one, are refused", "[me
 TEST_CASE("A family whose tracker was killed starts another one", "[memory]") {
     const auto block = shared_block::allocate(8);
     (void)mp::dumps(block);
-    const pid_t killed = tracker();
-    REQUIRE(killed > 0);
-    ::kill(killed, SIGKILL);
-    REQUIRE(eventually([&] { return !test_support::is_running(killed); }));
+    kill_tracker();
     forked child([](int in, int) { return static_cast<int>(number(receive(in))); });
     number(block) = 12;
     send(child.to(), block);
     CHECK(child.end() == 12);
-    CHECK(tracker() != killed);
+    CHECK(tracker() != 0);
+}
+
+TEST_CASE("A new tracker is told of all that a process holds", "[memory]") {
+    forked child([](int in, int) { return static_cast<int>(number(receive(in))); });
+    const auto block = shared_block::allocate(1 << 17);
+    number(block) = 13;
+    send(child.to(), shared_block::allocate(8));
+    CHECK(child.end() == 0);
+    forked late([](int in, int) {
+        char c = 0;
+        if (::read(in, &c, 1) != 1)
+            return 1;
+        return static_cast<int>(number(receive(in)));
+    });
+    const auto sent = shared_block::allocate(1 << 17);
+    number(sent) = 14;
+    const auto bytes = mp::dumps(sent);
+    kill_tracker();
+    (void)mp::dumps(block);
+    const std::size_t size = bytes.size();
+    REQUIRE(::write(late.to(), "x", 1) == 1);
+    REQUIRE(::write(late.to(), &size, sizeof size) == sizeof size);
+    REQUIRE(::write(late.to(), bytes.data(), size) == static_cast<ssize_t>(size));
+    CHECK(late.end() == 14);
+}
+
+TEST_CASE("A tracker that has no room for a descriptor says so to the sender", "[memory]") {
+    forked child([](int, int) {
+        mp::detail::this_family() = {mp::os::random_number<std::uint64_t>(),
+                                     mp::os::process_start_time(::getpid()), ::getpid()};
+        const rlimit few{open_descriptors() + 30, open_descriptors() + 30};
+        ::setrlimit(RLIMIT_NOFILE, &few);
+        std::vector<std::vector<std::byte>> sent;
+        int error = 0;
+        try {
+            while (sent.size() < 200)
+                sent.push_back(mp::dumps(shared_block::allocate(1 << 17)));
+        } catch (const std::system_error& full) {
+            error = full.code().value();
+        }
+        for (int i = 0; i < 200; ++i) {
+            try {
+                (void)mp::detail::deposit_descriptor(1);
+            } catch (const std::system_error& full) {
+                if (full.code().value() == EMFILE)
+                    break;
+            }
+            if (i == 199)
+                return 3;
+        }
+        for (const auto& bytes : sent)
+            (void)mp::loads<shared_block>(bytes);
+        return error == EMFILE && !sent.empty() ? 0 : 1;
+    });
+    CHECK(child.end() == 0);
 }
 
 TEST_CASE("Many threads that send first start one tracker", "[memory]") {
-    if (const pid_t old = tracker(); old > 0) {
-        ::kill(old, SIGKILL);
-        REQUIRE(eventually([&] { return !test_support::is_running(old); }));
-    }
+    if (tracker() > 0)
+        kill_tracker();
     // processes: threads of one process share a connection
     std::vector<std::unique_ptr<forked>> children;
     for (int i = 0; i < 8; ++i)

@@ -35,8 +35,10 @@ class segment {
     segment(const segment&) = delete;
     segment& operator=(const segment&) = delete;
     ~segment() {
-        if (told_ != 0 && told_ == trackers::own().connection())
-            trackers::own().release(header().id);
+        if (sent_)
+            trackers::own().release(id());
+        if (origin_ != nullptr)
+            origin_->release(id());
     }
 
     [[nodiscard]] std::byte* data() const noexcept { return map_.data(); }
@@ -46,9 +48,14 @@ class segment {
 
     /// A handle into the segment is about to be sent: the tracker must have the descriptor.
     void depart() {
-        if (told_ == 0 || told_ != trackers::own().connection())
-            told_ = trackers::own().hold(id(), fd());
+        sent_ = true;
         in_flight().fetch_add(1);
+        try {
+            trackers::own().hold(id(), fd());
+        } catch (...) {
+            arrive();
+            throw;
+        }
     }
     /// A handle has arrived. Bytes that are read twice count once too often: never below zero.
     void arrive() noexcept {
@@ -58,9 +65,9 @@ class segment {
         }
     }
     /// Whether this process has sent a handle into it, or got one.
-    [[nodiscard]] bool was_sent() const noexcept { return told_ != 0; }
-    /// The tracker of this family knows that the process holds the segment.
-    void told(std::uint64_t connection) noexcept { told_ = connection; }
+    [[nodiscard]] bool was_sent() const noexcept { return sent_ || origin_ != nullptr; }
+    /// The tracker that it came from knows that this process holds it.
+    void came_from(tracker_client& tracker) noexcept { origin_ = &tracker; }
 
   private:
     [[nodiscard]] segment_header& header() const noexcept {
@@ -72,7 +79,8 @@ class segment {
 
     os::descriptor fd_;
     os::memory_map map_;
-    std::atomic<std::uint64_t> told_{0};  ///< the connection by which the tracker was told
+    std::atomic<bool> sent_{false};
+    tracker_client* origin_ = nullptr;
 };
 
 /// The segments that this process has mapped. A second handle into one finds it here.
@@ -107,15 +115,19 @@ class segment_table {
         if (auto known = look(id))
             return known;
         tracker_client& tracker = trackers::of(family);
-        auto [file, connection] = tracker.attach(id);
+        os::descriptor file = tracker.attach(id);
         if (!file)
             throw UnpicklingError(
-                "unpickling: the shared memory of a handle exists no more: every "
-                "process that held it has let it go");
-        auto fresh = map(std::move(file), id);
-        if (&tracker == &trackers::own())
-            fresh->told(connection);
-        return adopt(std::move(fresh));
+                "unpickling: the shared memory of a handle is not to be had: every process that "
+                "held it has let it go, or the tracker process was killed while it was on its way");
+        try {
+            auto fresh = map(std::move(file), id);
+            fresh->came_from(tracker);
+            return adopt(std::move(fresh));
+        } catch (...) {
+            tracker.release(id);
+            throw;
+        }
     }
 
     /// Enters a segment. @returns the one that this process has mapped already, if it has

@@ -7,16 +7,19 @@
 #pragma once
 
 #include <array>
-#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <system_error>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -69,44 +72,44 @@ class tracker_client {
   public:
     explicit tracker_client(const family_id& family) : family_(family) {}
 
-    /// Tells the tracker that this process holds a segment.
-    /// @returns the connection that says so: after another number it must be told again
-    std::uint64_t hold(const tracker_id& id, int fd) {
+    /// Has the tracker know that this process holds a segment, if it does not already.
+    /// @param fd stays open until release()
+    /// @throws std::system_error (EMFILE) when the tracker has no room for it
+    void hold(const tracker_id& id, int fd) {
         const std::scoped_lock lock(mutex_);
-        tell({.call = tracker_call::hold, .id = id}, fd);
-        return connection_;
+        if (held_.contains(id) && !is_gone())
+            return;
+        (void)ask({.call = tracker_call::hold, .id = id}, fd, true);
+        held_.emplace(id, fd);
     }
-    /// The number of the present connection; 0 when there is none.
-    [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
-
     void release(const tracker_id& id) noexcept {
         try {
             const std::scoped_lock lock(mutex_);
-            if (socket_)
+            if (held_.erase(id) != 0 && socket_)
                 send({.call = tracker_call::release, .id = id}, -1);
         } catch (...) {
             // the tracker is gone, and what it held with it
         }
     }
-    struct attached {
-        os::descriptor fd;         ///< empty when the tracker does not have it
-        std::uint64_t connection;  ///< the one that holds it
-    };
-    /// The descriptor of a segment, which this process then holds once more.
-    [[nodiscard]] attached attach(const tracker_id& id) {
+    /// The descriptor of a segment, which this process then holds.
+    /// @returns an empty one when the tracker does not have it
+    [[nodiscard]] os::descriptor attach(const tracker_id& id) {
         const std::scoped_lock lock(mutex_);
-        os::descriptor fd = ask({.call = tracker_call::attach, .id = id});
-        return {std::move(fd), connection_};
+        os::descriptor fd = ask({.call = tracker_call::attach, .id = id}, -1, false);
+        if (fd)
+            held_.emplace(id, fd.get());
+        return fd;
     }
 
+    /// @throws std::system_error (EMFILE) when the tracker has no room for it
     void deposit(const tracker_id& id, int fd) {
         const std::scoped_lock lock(mutex_);
-        tell({.call = tracker_call::deposit, .id = id}, fd);
+        (void)ask({.call = tracker_call::deposit, .id = id}, fd, true);
     }
     /// @returns the descriptor, or an empty one when the tracker does not have it
     [[nodiscard]] os::descriptor withdraw(const tracker_id& id) {
         const std::scoped_lock lock(mutex_);
-        return ask({.call = tracker_call::withdraw, .id = id});
+        return ask({.call = tracker_call::withdraw, .id = id}, -1, false);
     }
 
     /// Has the tracker remove a name when the family has ended; it knows when this returns.
@@ -114,13 +117,8 @@ class tracker_client {
     void record(const recorded_name& name) {
         const tracker_request request = about(tracker_call::record, name);
         const std::scoped_lock lock(mutex_);
+        (void)ask(request, -1, true);
         names_.insert(name);
-        for (int attempt = 0;; ++attempt) {
-            connect(true);
-            if (send(request, -1) && receive())
-                return;
-            lose(attempt);
-        }
     }
     void forget(const recorded_name& name) noexcept {
         try {
@@ -133,17 +131,36 @@ class tracker_client {
         }
     }
 
+    /// At the end of this process: names that a killed tracker knew are told to another one.
+    void secure_names() noexcept {
+        try {
+            const std::scoped_lock lock(mutex_);
+            if (!names_.empty() && is_gone()) {
+                socket_.reset();
+                connect(true);
+            }
+        } catch (...) {
+            // there is no tracker to be had
+        }
+    }
+
     // Taken across fork. A forked child has a connection of its own, once it needs one: its
     // parent's must end with the parent.
     void before_fork() { mutex_.lock(); }
     void after_fork_in_parent() { mutex_.unlock(); }
     void after_fork_in_child() {
-        disconnect();
+        socket_.reset();
         names_.clear();
+        held_.clear();
         mutex_.unlock();
     }
 
   private:
+    /// A tracker that lives says nothing unasked.
+    [[nodiscard]] bool is_gone() const {
+        return !socket_ || os::poll_readable(socket_.get(), std::chrono::nanoseconds::zero());
+    }
+
     static tracker_request about(tracker_call call, const recorded_name& name) {
         tracker_request request{.call = call, .kind = name.kind, .file = name.file};
         if (name.path.size() >= request.path.size())
@@ -152,25 +169,19 @@ class tracker_client {
         return request;
     }
 
-    /// Sends what needs no answer, to a tracker that is started if need be.
-    void tell(const tracker_request& request, int fd) {
+    /// Asks the tracker for something, and for a descriptor that belongs to the answer.
+    /// @param fd sent along; negative: none
+    /// @param start starts a tracker when there is none; else it does not have what is asked for
+    /// @throws std::system_error (EMFILE)
+    os::descriptor ask(const tracker_request& request, int fd, bool start) {
         for (int attempt = 0;; ++attempt) {
-            connect(true);
-            if (send(request, fd))
-                return;
-            lose(attempt);
-        }
-    }
-
-    /// Asks for a descriptor. A tracker that does not run has none.
-    os::descriptor ask(const tracker_request& request) {
-        for (int attempt = 0;; ++attempt) {
-            if (!connect(false))
+            if (!connect(start))
                 return {};
-            if (send(request, -1))
-                if (auto answer = receive())
-                    return std::move(*answer);
-            lose(attempt);
+            if (auto answer = exchange(request, fd))
+                return std::move(*answer);
+            socket_.reset();  // it did not live to see the call: the next attempt finds another
+            if (attempt >= 3)
+                throw ProcessError("the tracker process died again and again");
         }
     }
 
@@ -187,17 +198,27 @@ class tracker_client {
                 throw ProcessError("the tracker's name belongs to another user's process");
             if (socket) {
                 socket_ = std::move(*socket);
-                ++last_connection_;
-                connection_ = last_connection_;
-                for (const recorded_name& name : names_) {
-                    if (send(about(tracker_call::record, name), -1) && receive())
-                        continue;
-                    disconnect();
-                    break;
-                }
+                if (!tell_all())
+                    socket_.reset();
             }
             if (!socket_ && deadline.expired())
                 throw ProcessError("the tracker process cannot be started");
+        }
+        return true;
+    }
+
+    /// Tells a tracker that may be a new one. @returns false when it is gone
+    bool tell_all() {
+        for (const recorded_name& name : names_)
+            if (!exchange(about(tracker_call::record, name), -1))
+                return false;
+        for (const auto& [id, fd] : held_) {
+            try {
+                if (!exchange({.call = tracker_call::hold, .id = id}, fd))
+                    return false;
+            } catch (const std::system_error&) {
+                // it has no room, or somebody has closed the descriptor: others are held
+            }
         }
         return true;
     }
@@ -251,36 +272,35 @@ class tracker_client {
         }
     }
 
-    /// @returns nothing when the tracker is gone; an empty answer when it has not what was asked
-    /// for
-    std::optional<os::descriptor> receive() {
+    /// @returns nothing when the tracker is gone; else the descriptor that came with its answer
+    /// @throws std::system_error (EMFILE)
+    std::optional<os::descriptor> exchange(const tracker_request& request, int fd) {
+        if (!send(request, fd))
+            return std::nullopt;
         const Deadline deadline(patience);
         for (;;) {
             tracker_answer answer;
             std::vector<os::descriptor> descriptors;
+            bool lost = false;
             const auto size = os::receive_packet(
-                socket_.get(), std::as_writable_bytes(std::span(&answer, 1)), descriptors);
+                socket_.get(), std::as_writable_bytes(std::span(&answer, 1)), descriptors, &lost);
             if (size && *size != sizeof answer)
                 return std::nullopt;
+            if (size && (lost || answer.error == EMFILE))
+                os::throw_system_error(
+                    lost ? "receiving a descriptor of shared memory"
+                         : "sending a handle: the tracker process keeps too many descriptors",
+                    EMFILE);
             if (size)
                 return descriptors.empty()
                            ? os::descriptor()
                            : os::above_standard_streams(std::move(descriptors.front()));
-            if (deadline.expired())
+            if (deadline.expired()) {
+                socket_.reset();  // its answer would be taken for that to the next question
                 throw ProcessError("the tracker process does not answer: it is stopped");
+            }
             os::poll_readable(socket_.get(), wait_slice);
         }
-    }
-
-    /// After a call that the tracker did not live to see: the next attempt finds another one.
-    void lose(int attempt) {
-        disconnect();
-        if (attempt >= 3)
-            throw ProcessError("the tracker process died again and again");
-    }
-    void disconnect() noexcept {
-        socket_.reset();
-        connection_ = 0;
     }
 
     static constexpr std::chrono::seconds patience{10};
@@ -288,9 +308,9 @@ class tracker_client {
     family_id family_;
     std::mutex mutex_;
     os::descriptor socket_;
-    std::atomic<std::uint64_t> connection_{0};
-    std::uint64_t last_connection_ = 0;
+    // what another tracker is told of, after this one has died
     std::set<recorded_name> names_;
+    std::unordered_map<tracker_id, int, tracker_id_hash> held_;  ///< segments, and a descriptor
 };
 
 /// The trackers that this process has to do with: its own family's, and those of handles that came
@@ -324,6 +344,7 @@ class trackers {
                     client.after_fork_in_child();
                 instance().mutex_.unlock();
             });
+        std::atexit([] { own().secure_names(); });
     }
     static trackers& instance() {
         static auto& object = *new trackers;  // exit handlers still use it

@@ -4,17 +4,22 @@
 //
 // A segment stays here while a connection holds it or a handle into it is in flight: its header
 // counts those, so that sending costs no call. A process that dies lets go of what it held, because
-// its connection ends with it. The memory itself belongs to nobody: the kernel frees it with the
-// last descriptor and the last mapping.
+// its connection ends with it. A handle that arrives where the memory is mapped already is not told
+// of: segments that nobody holds are looked at from time to time. The memory itself belongs to
+// nobody: the kernel frees it with the last descriptor and the last mapping.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <set>
 #include <span>
 #include <string>
+#include <system_error>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -50,16 +55,12 @@ class tracker_main {
   private:
     struct client {
         os::descriptor socket;
-        std::unordered_map<tracker_id, unsigned, tracker_id_hash> holds;  ///< how often each
+        std::unordered_set<tracker_id, tracker_id_hash> holds;
     };
     struct entry {
         os::descriptor fd;
         bool deposited = false;  ///< no segment: taken out once
-        unsigned holds = 0;
-    };
-    struct question {
-        int fd;
-        tracker_request request;
+        unsigned holds = 0;      ///< clients that hold it
     };
 
     tracker_main(os::descriptor listener, os::descriptor root)
@@ -77,7 +78,7 @@ class tracker_main {
     void serve() {
         std::vector<int> ready;
         while (root_ || !clients_.empty() || accept_all()) {
-            watched_.wait(ready, std::chrono::milliseconds(-1));
+            watched_.wait(ready, pause_);
             for (const int fd : ready) {
                 if (fd == root_.get())
                     root_.reset();
@@ -85,7 +86,7 @@ class tracker_main {
                     read(fd);
             }
             accept_all();
-            answer_questions();
+            let_go_of_arrived();
         }
     }
 
@@ -117,8 +118,8 @@ class tracker_main {
             if (*size != sizeof request) {  // it has ended, or is no client of ours
                 const auto held = std::move(found->second.holds);
                 clients_.erase(found);
-                for (const auto& [id, count] : held)
-                    let_go(id, count);
+                for (const tracker_id& id : held)
+                    let_go(id);
                 return;
             }
             request.path.back() = 0;
@@ -128,56 +129,100 @@ class tracker_main {
 
     void obey(int fd, client& who, const tracker_request& request,
               std::vector<os::descriptor> descriptors) {
+        const recorded_name name{request.path.data(), request.file, request.kind};
         switch (request.call) {
             case tracker_call::hold:
-                if (!descriptors.empty())
-                    entries_.try_emplace(request.id, entry{std::move(descriptors.front())});
+                answer(fd, keep(request.id, std::move(descriptors), false));
                 hold(who, request.id);
                 break;
             case tracker_call::release:
-                release(who, request.id);
+                if (who.holds.erase(request.id) != 0)
+                    let_go(request.id);
                 break;
             case tracker_call::deposit:
-                if (!descriptors.empty())
-                    entries_.try_emplace(request.id, entry{std::move(descriptors.front()), true});
+                answer(fd, keep(request.id, std::move(descriptors), true));
                 break;
             case tracker_call::attach:
+                if (give(fd, request.id, false))
+                    hold(who, request.id);
+                break;
             case tracker_call::withdraw:
-                questions_.push_back({fd, request});
+                if (give(fd, request.id, true))
+                    entries_.erase(request.id);
                 break;
             case tracker_call::record:
-                names_.insert({request.path.data(), request.file, request.kind});
-                answer(fd, 1, nullptr);
+                names_.insert(name);
+                answer(fd, 0);
                 break;
             case tracker_call::forget:
-                names_.erase({request.path.data(), request.file, request.kind});
+                names_.erase(name);
                 break;
         }
+    }
+
+    /// Takes a descriptor into keeping, unless it is there.
+    /// @returns EMFILE when there is no room for it and some connections
+    int keep(const tracker_id& id, std::vector<os::descriptor> descriptors, bool deposited) {
+        if (entries_.contains(id))
+            return 0;
+        if (descriptors.empty() || !has_room())
+            return EMFILE;
+        entries_.emplace(id, entry{std::move(descriptors.front()), deposited});
+        return 0;
+    }
+    [[nodiscard]] bool has_room() const {
+        std::array<os::descriptor, 16> some;
+        try {
+            for (os::descriptor& one : some)
+                one = os::duplicate(listener_.get());
+            return true;
+        } catch (const std::system_error&) {
+            return false;
+        }
+    }
+    /// Answers with a descriptor, if it is here. @returns whether it was sent
+    bool give(int fd, const tracker_id& id, bool deposited) {
+        const auto found = entries_.find(id);
+        if (found == entries_.end() || found->second.deposited != deposited) {
+            answer(fd, ENOENT);
+            return false;
+        }
+        const std::array<int, 1> attachment{found->second.fd.get()};
+        return answer(fd, 0, attachment);
     }
 
     void hold(client& who, const tracker_id& id) {
-        if (const auto found = entries_.find(id); found != entries_.end()) {
-            ++found->second.holds;
-            ++who.holds[id];
-        }
-    }
-
-    void release(client& who, const tracker_id& id) {
-        const auto found = who.holds.find(id);
-        if (found == who.holds.end())
-            return;
-        if (--found->second == 0)
-            who.holds.erase(found);
-        let_go(id, 1);
-    }
-
-    void let_go(const tracker_id& id, unsigned holds) {
         const auto found = entries_.find(id);
-        if (found == entries_.end())
+        if (found != entries_.end() && who.holds.insert(id).second)
+            ++found->second.holds;
+    }
+    void let_go(const tracker_id& id) {
+        const auto found = entries_.find(id);
+        if (found == entries_.end() || --found->second.holds > 0)
             return;
-        found->second.holds -= holds;
-        if (found->second.holds == 0 && !in_flight(found->second))
+        if (in_flight(found->second))
+            pause_ = shortest_pause;
+        else
             entries_.erase(found);
+    }
+
+    /// Looks at the segments that were in flight when their last holder let go of them.
+    void let_go_of_arrived() {
+        const auto now = std::chrono::steady_clock::now();
+        if (pause_ < pause_.zero() || now - looked_ < pause_)
+            return;
+        looked_ = now;
+        bool some = false;
+        const std::size_t gone = std::erase_if(entries_, [&](const auto& one) {
+            const entry& segment = one.second;
+            if (segment.deposited || segment.holds > 0)
+                return false;
+            const bool stays = in_flight(segment);
+            some = some || stays;
+            return !stays;
+        });
+        // those that were sent to nobody stay: ever fewer looks for them
+        pause_ = !some ? for_ever : gone > 0 ? shortest_pause : std::min(2 * pause_, longest_pause);
     }
 
     [[nodiscard]] static bool in_flight(const entry& segment) {
@@ -186,43 +231,11 @@ class tracker_main {
                header.in_flight > 0;
     }
 
-    /// Answered when everything that was said before has been read: a sender does not wait until
-    /// the tracker knows what it sends, so the receiver's question may be seen first.
-    void answer_questions() {
-        if (questions_.empty())
-            return;
-        accept_all();
-        std::vector<int> all;
-        for (const auto& [fd, one] : clients_)
-            all.push_back(fd);
-        for (const int fd : all)
-            read(fd);
-        for (const question& one : std::exchange(questions_, {})) {
-            const auto who = clients_.find(one.fd);
-            if (who == clients_.end())
-                continue;
-            const auto found = entries_.find(one.request.id);
-            const bool wanted =
-                found != entries_.end() &&
-                found->second.deposited == (one.request.call == tracker_call::withdraw);
-            if (!answer(one.fd, wanted, wanted ? &found->second.fd : nullptr) || !wanted)
-                continue;
-            if (found->second.deposited)
-                entries_.erase(found);
-            else
-                hold(who->second, one.request.id);
-        }
-    }
-
-    static bool answer(int fd, bool found, const os::descriptor* attachment) {
-        const tracker_answer text{found ? 1u : 0u};
+    static bool answer(int fd, int error, std::span<const int> attachment = {}) {
+        const tracker_answer text{error};
         const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(&text, 1))};
-        const std::array<int, 1> descriptors{attachment != nullptr ? attachment->get() : -1};
         // A client asks one question at a time, so there is room for the answer.
-        return os::send_packet(fd, parts,
-                               attachment != nullptr
-                                   ? std::span<const int>(descriptors)
-                                   : std::span<const int>()) == os::send_result::sent;
+        return os::send_packet(fd, parts, attachment) == os::send_result::sent;
     }
 
     void remove_names() noexcept {
@@ -234,13 +247,18 @@ class tracker_main {
         }
     }
 
+    static constexpr std::chrono::milliseconds for_ever{-1};
+    static constexpr std::chrono::milliseconds shortest_pause{100};
+    static constexpr std::chrono::milliseconds longest_pause{10'000};
+
     os::descriptor listener_;
     os::descriptor root_;
     os::wait_set watched_;
     std::unordered_map<int, client> clients_;
     std::unordered_map<tracker_id, entry, tracker_id_hash> entries_;
     std::set<recorded_name> names_;
-    std::vector<question> questions_;
+    std::chrono::milliseconds pause_ = for_ever;  ///< until segments are looked at
+    std::chrono::steady_clock::time_point looked_{};
 };
 
 }  // namespace detail

@@ -39,13 +39,14 @@ struct segment_header {
 };
 static_assert(std::is_trivially_copyable_v<segment_header> && sizeof(segment_header) == 40);
 
+/// All but release and forget are answered.
 enum class tracker_call : std::uint32_t {
     hold,      ///< a segment's descriptor comes along; the caller holds it
     attach,    ///< answered with the segment's descriptor; the caller holds it from then on
     release,   ///< the caller holds it no more
     deposit,   ///< a descriptor comes along, to be taken out once
     withdraw,  ///< answered with that descriptor
-    record,    ///< a name of /dev/shm that the family must not leave behind; answered
+    record,    ///< a name of /dev/shm that the family must not leave behind
     forget     ///< the name is gone, or another's
 };
 
@@ -74,9 +75,9 @@ struct recorded_name {
     friend auto operator<=>(const recorded_name&, const recorded_name&) = default;
 };
 
-/// To attach, withdraw and record. A descriptor comes along when one was found.
+/// A descriptor comes along when one was asked for and is there.
 struct tracker_answer {
-    std::uint32_t found = 0;
+    std::int32_t error = 0;  ///< EMFILE: the tracker has no room for the descriptor; ENOENT
 };
 
 }  // namespace detail
