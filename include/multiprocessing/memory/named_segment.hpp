@@ -61,10 +61,13 @@ class named_segment : public segment {
                 file = make_file(size, initialize);
             if (!os::share_file(file->get()))
                 continue;  // its last user is removing it
+            if (!fresh)
+                check(file->get(), size, path);
             const recorded_name record{path, os::identity_of(file->get()), name_kind::counted};
             trackers::own().record(record);
             if (fresh ? os::link_memory(file->get(), path) : os::identity_of(path) == record.file)
-                return map(std::move(*file), size, record);
+                return segment_table::instance().adopt(
+                    std::make_shared<named_segment>(*std::move(file), first_block + size, record));
             trackers::own().forget(record);
         }
     }
@@ -90,16 +93,13 @@ class named_segment : public segment {
         return file;
     }
 
-    static std::shared_ptr<segment> map(os::descriptor file, std::size_t size,
-                                        const recorded_name& record) {
+    /// @throws ProcessError when the file is not of this kind
+    static void check(int file, std::size_t size, const std::string& path) {
         segment_header header;
-        if (!os::is_own_file(file.get()) || os::length(file.get()) != first_block + size ||
-            !os::read_at(file.get(), 0, std::as_writable_bytes(std::span(&header, 1))) ||
+        if (!os::is_own_file(file) || os::length(file) != first_block + size ||
+            !os::read_at(file, 0, std::as_writable_bytes(std::span(&header, 1))) ||
             header.magic != segment_header::expected_magic || header.size != first_block + size)
-            throw ProcessError("\"" + record.path +
-                               "\" was not made by this version of the library");
-        return segment_table::instance().adopt(
-            std::make_shared<named_segment>(std::move(file), first_block + size, record));
+            throw ProcessError("\"" + path + "\" was not made by this version of the library");
     }
 
     recorded_name name_;
