@@ -2,6 +2,7 @@
 // SharedMemory and ShareableList: names, errors, what other processes see, and what is left behind.
 #include "support/catch.hpp"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -11,8 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <optional>
 #include <random>
@@ -25,6 +29,7 @@
 #include <multiprocessing/shared.hpp>
 #include <multiprocessing/synchronize.hpp>
 
+#include "memory/tracker_tools.hpp"
 #include "support/leaks.hpp"
 #include "support/process.hpp"
 
@@ -151,6 +156,14 @@ TEST_CASE("SharedMemory refuses what cannot be", "[shared_memory]") {
               (void)SharedMemory({.name = block.name(), .create = true, .size = 1});
           }) == EEXIST);
     CHECK(exists(block.name()));
+    block.unlink();
+}
+
+TEST_CASE("A name that is taken is refused whatever the size", "[shared_memory]") {
+    const SharedMemory block({.name = unused_name(), .create = true, .size = 1});
+    CHECK(error_of([&] {
+              SharedMemory({.name = block.name(), .create = true, .size = std::int64_t{1} << 45});
+          }) == EEXIST);
     block.unlink();
 }
 
@@ -313,6 +326,21 @@ TEST_CASE("What a family leaves in /dev/shm is removed when it was killed", "[sh
     CHECK(left.size() == before.size());
 }
 
+TEST_CASE("What a process leaves in /dev/shm is removed after its tracker was killed",
+          "[shared_memory]") {
+    const std::string name = unused_name();
+    const pid_t family = start_family([&] {
+        const SharedMemory block({.name = name, .create = true, .size = 1});
+        const pid_t tracker = memory_test::tracker();
+        ::kill(tracker, SIGKILL);
+        (void)eventually([&] { return !test_support::is_running(tracker); });
+        std::exit(0);
+    });
+    ::waitpid(family, nullptr, 0);
+    CHECK(eventually([&] { return !exists(name); }, 10s));
+    ::unlink(("/dev/shm/" + name).c_str());
+}
+
 TEST_CASE("A block that was only attached to outlives the family that did", "[shared_memory]") {
     const SharedMemory block({.create = true, .size = 8});
     const pid_t pid = start_family([&] {
@@ -396,6 +424,30 @@ TEST_CASE("Openers and leavers of a named block never split it in two", "[shared
     CHECK_FALSE(exists("multiprocessing-" + std::to_string(::geteuid()) + "-test-" + name));
 }
 
+TEST_CASE("A file that is no named block is refused, and stays", "[shared_memory]") {
+    const std::string name = unused_name();
+    const std::string file = "multiprocessing-" + std::to_string(::geteuid()) + "-test-" + name;
+    std::ofstream("/dev/shm/" + file) << "not ours";
+    std::array<int, 2> told{};
+    REQUIRE(::pipe2(told.data(), O_CLOEXEC) == 0);
+    const pid_t family = start_family([&] {
+        try {
+            (void)mp::detail::shared_block::open_named("test", name, 64, [](std::byte*) {});
+        } catch (const mp::ProcessError&) {
+            const pid_t tracker = memory_test::tracker();
+            (void)!::write(told[1], &tracker, sizeof tracker);
+        }
+    });
+    pid_t tracker = -1;
+    ::waitpid(family, nullptr, 0);
+    REQUIRE(::read(told[0], &tracker, sizeof tracker) == sizeof tracker);
+    CHECK(eventually([&] { return tracker == 0 || !test_support::is_running(tracker); }));
+    CHECK(exists(file));
+    ::unlink(("/dev/shm/" + file).c_str());
+    ::close(told[0]);
+    ::close(told[1]);
+}
+
 // ---- ShareableList
 
 TEST_CASE("ShareableList keeps items of every type", "[shareable_list]") {
@@ -456,6 +508,40 @@ TEST_CASE("ShareableList is opened by its name and travels by it", "[shareable_l
     CHECK(empty.size() == 0);
     CHECK_THROWS_AS(empty.at(0), std::out_of_range);
     empty.shm().unlink();
+}
+
+TEST_CASE("Whoever finds a ShareableList finds it whole", "[shareable_list]") {
+    const std::string name = unused_name();
+    for (int round = 0; round < 5; ++round) {
+        const pid_t maker = ::fork();
+        if (maker == 0) {
+            const ShareableList list({std::string(9'000'000, 'x'), 1, "two"}, name);
+            ::_exit(0);
+        }
+        REQUIRE(eventually([&] { return exists(name); }));
+        const ShareableList list(name);
+        CHECK(list.size() == 3);
+        if (list.size() == 3)
+            CHECK(list[2] == "two");
+        ::waitpid(maker, nullptr, 0);
+        list.shm().unlink();
+    }
+}
+
+TEST_CASE("ShareableList is made under a name of items that were computed", "[shareable_list]") {
+    const std::string name = unused_name();
+    const std::vector<ShareableValue> items{1, "two", 3.0};
+    const ShareableList list(items, name);
+    CHECK(list.shm().name() == name);
+    CHECK(ShareableList(name).copy() == items);
+    list.shm().unlink();
+}
+
+TEST_CASE("ShareableList refuses a text whose format has no room", "[shareable_list]") {
+    const ShareableList most({std::string(9'999'991, 'x'), ""});
+    CHECK(most.format() == "9999992s8s");
+    most.shm().unlink();
+    CHECK_THROWS_AS(ShareableList({std::string(9'999'992, 'x'), ""}), mp::ValueError);
 }
 
 TEST_CASE("A block that holds no list is refused, whatever is in it", "[shareable_list]") {

@@ -72,190 +72,49 @@ class ShareableValue {
         variant value_ = nullptr;
 };
 
-/// A list whose length is fixed and whose items change in place: an item may change its type; a
-/// text may grow to the size of its slot, which is its first length, rounded up beyond it to 8
-/// bytes.
-///
-/// A handle: copies name the same list, and so does what another process unpickles or opens by
-/// name.
-/// @note Items are not locked: two processes that write the same item at the same time need a Lock.
-/// @par Python `multiprocessing.shared_memory.ShareableList(sequence, name=)`. Zeros at the end of
-///     texts and bytes are lost, as there. Lengths are those of the UTF-8 text, so that a text that
-///     is not ASCII is not cut off.
-class ShareableList {
+}  // namespace shared_memory
+
+namespace detail {
+
+using shared_memory::ShareableValue;
+
+/// A ShareableList's memory: what lies where.
+class list_layout {
   public:
-    using multiprocessing_handle = void;
+    explicit list_layout(std::span<std::byte> bytes) noexcept : bytes_(bytes) {}
 
-    /// Names no list, until one is assigned.
-    ShareableList() noexcept = default;
-    /// Makes a list in a new block.
-    /// @throws std::system_error (ENOSPC)
-    ShareableList(std::initializer_list<ShareableValue> items)
-        : ShareableList(std::span(items.begin(), items.size()), std::nullopt) {}
-    template <std::same_as<std::vector<ShareableValue>> Items>
-    explicit ShareableList(const Items& items) : ShareableList(std::span(items), std::nullopt) {}
-    /// Opens a list. @throws std::system_error (ENOENT); ValueError when the block holds no list
-    // A template, as the one above: a braced list with a designator must not be taken for a text.
-    template <std::convertible_to<std::string_view> Text>
-    explicit ShareableList(const Text& name)
-        : ShareableList(SharedMemoryOptions{.name = std::string(std::string_view(name))}) {}
-    /// Opens a list by its name; to g++ 12 the braces need the type, SharedMemoryOptions, before
-    /// them.
-    /// @throws ValueError when `create` is set: give the items
-    explicit ShareableList(SharedMemoryOptions options) {
-        if (options.create)
-            throw ValueError("ShareableList: a new list needs its items");
-        memory_ = SharedMemory(std::move(options));
-        check();
-    }
-    /// Makes a list under a name. @throws std::system_error (EEXIST, ENOSPC)
-    ShareableList(std::initializer_list<ShareableValue> items, std::string name)
-        : ShareableList(std::span(items.begin(), items.size()), std::move(name)) {}
-
-    [[nodiscard]] const SharedMemory& shm() const noexcept { return memory_; }
-    [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(number_at(0)); }
-
-    /// @param index negative: from the end
-    /// @throws std::out_of_range
-    [[nodiscard]] ShareableValue at(std::ptrdiff_t index) const { return read(position(index)); }
-    /// Replaces an item.
-    /// @throws std::out_of_range; ValueError for a text or bytes larger than the item's slot
-    void set(std::ptrdiff_t index, const ShareableValue& value) const {
-        write(position(index), value);
-    }
-
-    /// What `list[i]` is: reads as the item, and writes through.
-    class Reference {
-      public:
-        operator ShareableValue() const { return list_->at(index_); }
-        template <class T>
-        [[nodiscard]] T as() const {
-            return list_->at(index_).template as<T>();
-        }
-        const Reference& operator=(const ShareableValue& value) const {
-            list_->set(index_, value);
-            return *this;
-        }
-        const Reference& operator=(const Reference& other) const {
-            return *this = ShareableValue(other);
-        }
-        Reference(const Reference&) = default;
-        friend bool operator==(const Reference& a, const ShareableValue& b) {
-            return ShareableValue(a) == b;
-        }
-
-      private:
-        friend class ShareableList;
-        Reference(const ShareableList& list, std::ptrdiff_t index) : list_(&list), index_(index) {}
-
-        const ShareableList* list_;
-        std::ptrdiff_t index_;
-    };
-    [[nodiscard]] Reference operator[](std::ptrdiff_t index) const {
-        (void)position(index);
-        return {*this, index};
-    }
-
-    /// All items, as they are now.
-    [[nodiscard]] std::vector<ShareableValue> copy() const {
-        std::vector<ShareableValue> items;
-        for (std::size_t i = 0; i < size(); ++i)
-            items.push_back(read(i));
-        return items;
-    }
-    [[nodiscard]] std::size_t count(const ShareableValue& value) const {
-        return static_cast<std::size_t>(std::ranges::count(copy(), value));
-    }
-    /// The first place of a value. @throws ValueError when it is not there
-    [[nodiscard]] std::size_t index(const ShareableValue& value) const {
-        const auto items = copy();
-        const auto found = std::ranges::find(items, value);
-        if (found == items.end())
-            throw ValueError("ShareableList.index: the value is not in the list");
-        return static_cast<std::size_t>(found - items.begin());
-    }
-    /// The formats of all items, in the manner of Python's struct module.
-    [[nodiscard]] std::string format() const {
-        std::string all;
-        for (std::size_t i = 0; i < size(); ++i)
-            all += format_of(i);
-        return all;
-    }
-
-    friend bool operator==(const ShareableList&, const ShareableList&) = default;
-
-    template <class Archive>
-    void serialize(Archive& archive, unsigned version) {
-        memory_.serialize(archive, version);
-        if constexpr (Archive::is_loading::value)
-            check();
-    }
-
-  private:
-    static constexpr std::size_t word = 8;
-
-    /// How Python names the kind of an item whose format is a text's.
-    enum class kind : std::uint8_t { plain, text, bytes, none };
-
-    ShareableList(std::span<const ShareableValue> items, std::optional<std::string> name) {
+    /// How many bytes a list of those items takes, and the count and offsets at its beginning.
+    /// @throws ValueError for a text or bytes whose length does not fit a format
+    static std::pair<std::size_t, std::vector<std::int64_t>> plan(
+        std::span<const ShareableValue> items) {
         std::vector<std::int64_t> head{static_cast<std::int64_t>(items.size()), 0};
         for (const ShareableValue& item : items) {
             const auto text = text_of(item);
             const std::size_t room = text ? (text->size() / word + 1) * word : word;
+            if (room > longest)
+                throw ValueError("ShareableList: a text or bytes of 9,999,992 bytes or more");
             head.push_back(head.back() + static_cast<std::int64_t>(room));
         }
-        const std::size_t size =
-            head.size() * word + static_cast<std::size_t>(head.back()) + items.size() * (word + 1);
-        memory_ = SharedMemory({.name = std::move(name), .create = true, .size = size});
-        std::memcpy(memory_.buf().data(), head.data(), head.size() * word);
+        return {
+            head.size() * word + static_cast<std::size_t>(head.back()) + items.size() * (word + 1),
+            std::move(head)};
+    }
+    /// Fills zeroed memory.
+    void make(const std::vector<std::int64_t>& head, std::span<const ShareableValue> items) const {
+        std::memcpy(bytes_.data(), head.data(), head.size() * word);
         for (std::size_t i = 0; i < items.size(); ++i)
             write(i, items[i]);
     }
 
-    /// The bytes of a text or of bytes; nothing for other items.
-    static std::optional<std::string_view> text_of(const ShareableValue& value) {
-        if (const auto* const text = std::get_if<std::string>(&value.get()))
-            return *text;
-        if (const auto* const bytes = std::get_if<ShareableValue::bytes>(&value.get()))
-            return std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-        return std::nullopt;
-    }
-
-    [[nodiscard]] std::int64_t number_at(std::size_t offset) const {
-        std::int64_t number = 0;
-        std::memcpy(&number, memory_.buf().data() + offset, sizeof number);
-        return number;
-    }
-    [[nodiscard]] std::size_t item_offset(std::size_t i) const {
-        return static_cast<std::size_t>(number_at((1 + i) * word));
-    }
-    [[nodiscard]] std::size_t data_begin() const { return (size() + 2) * word; }
-    [[nodiscard]] std::size_t formats_begin() const { return data_begin() + item_offset(size()); }
-    [[nodiscard]] std::byte* format_place(std::size_t i) const {
-        return memory_.buf().data() + formats_begin() + i * word;
-    }
-    [[nodiscard]] std::byte& kind_place(std::size_t i) const {
-        return memory_.buf()[formats_begin() + size() * word + i];
-    }
-    [[nodiscard]] std::span<std::byte> slot(std::size_t i) const {
-        return memory_.buf().subspan(data_begin() + item_offset(i),
-                                     item_offset(i + 1) - item_offset(i));
-    }
+    [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(number_at(0)); }
     [[nodiscard]] std::string format_of(std::size_t i) const {
         const auto* const text = reinterpret_cast<const char*>(format_place(i));
         return {text, ::strnlen(text, word)};
     }
 
-    [[nodiscard]] std::size_t position(std::ptrdiff_t index) const {
-        const auto count = static_cast<std::ptrdiff_t>(size());
-        if (index < -count || index >= count)
-            throw std::out_of_range("ShareableList: there is no item " + std::to_string(index));
-        return static_cast<std::size_t>(index < 0 ? index + count : index);
-    }
-
     /// Nothing of a foreign block is believed before all its offsets are.
     void check() const {
-        const std::size_t bytes = memory_.size();
+        const std::size_t bytes = bytes_.size();
         const auto wrong = [] { throw ValueError("ShareableList: the block holds no list"); };
         if (bytes < 2 * word || number_at(0) < 0 ||
             static_cast<std::size_t>(number_at(0)) > bytes / word - 2)
@@ -330,6 +189,191 @@ class ShareableList {
         }
         std::memcpy(format_place(i), format.data(), word);
         kind_place(i) = static_cast<std::byte>(what);
+    }
+
+  private:
+    static constexpr std::size_t word = 8;
+    static constexpr std::size_t longest = 9'999'999;  ///< of a slot: its format has 8 characters
+
+    /// How Python names the kind of an item whose format is a text's.
+    enum class kind : std::uint8_t { plain, text, bytes, none };
+
+    /// The bytes of a text or of bytes; nothing for other items.
+    static std::optional<std::string_view> text_of(const ShareableValue& value) {
+        if (const auto* const text = std::get_if<std::string>(&value.get()))
+            return *text;
+        if (const auto* const bytes = std::get_if<ShareableValue::bytes>(&value.get()))
+            return std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::int64_t number_at(std::size_t offset) const {
+        std::int64_t number = 0;
+        std::memcpy(&number, bytes_.data() + offset, sizeof number);
+        return number;
+    }
+    [[nodiscard]] std::size_t item_offset(std::size_t i) const {
+        return static_cast<std::size_t>(number_at((1 + i) * word));
+    }
+    [[nodiscard]] std::size_t data_begin() const { return (size() + 2) * word; }
+    [[nodiscard]] std::size_t formats_begin() const { return data_begin() + item_offset(size()); }
+    [[nodiscard]] std::byte* format_place(std::size_t i) const {
+        return bytes_.data() + formats_begin() + i * word;
+    }
+    [[nodiscard]] std::byte& kind_place(std::size_t i) const {
+        return bytes_[formats_begin() + size() * word + i];
+    }
+    [[nodiscard]] std::span<std::byte> slot(std::size_t i) const {
+        return bytes_.subspan(data_begin() + item_offset(i), item_offset(i + 1) - item_offset(i));
+    }
+
+    std::span<std::byte> bytes_;
+};
+
+}  // namespace detail
+
+namespace shared_memory {
+
+/// A list whose length is fixed and whose items change in place: an item may change its type; a
+/// text may grow to the size of its slot, which is its first length, rounded up beyond it to 8
+/// bytes.
+///
+/// A handle: copies name the same list, and so does what another process unpickles or opens by
+/// name.
+/// @note Items are not locked: two processes that write the same item at the same time need a Lock.
+/// @par Python `multiprocessing.shared_memory.ShareableList(sequence, name=)`. Zeros at the end of
+///     texts and bytes are lost, as there. Lengths are those of the UTF-8 text, so that a text that
+///     is not ASCII is not cut off.
+class ShareableList {
+  public:
+    using multiprocessing_handle = void;
+
+    /// Names no list, until one is assigned.
+    ShareableList() noexcept = default;
+    /// Makes a list in a new block.
+    /// @throws std::system_error (ENOSPC); ValueError for a text or bytes of 9,999,992 bytes or
+    /// more
+    ShareableList(std::initializer_list<ShareableValue> items)
+        : ShareableList(std::span(items.begin(), items.size()), std::nullopt) {}
+    template <std::same_as<std::vector<ShareableValue>> Items>
+    explicit ShareableList(const Items& items) : ShareableList(std::span(items), std::nullopt) {}
+    /// Opens a list. @throws std::system_error (ENOENT); ValueError when the block holds no list
+    // A template, as the one above: a braced list with a designator must not be taken for a text.
+    template <std::convertible_to<std::string_view> Text>
+    explicit ShareableList(const Text& name)
+        : ShareableList(SharedMemoryOptions{.name = std::string(std::string_view(name))}) {}
+    /// Opens a list by its name; to g++ 12 the braces need the type, SharedMemoryOptions, before
+    /// them.
+    /// @throws ValueError when `create` is set: give the items
+    explicit ShareableList(SharedMemoryOptions options) {
+        if (options.create)
+            throw ValueError("ShareableList: a new list needs its items");
+        memory_ = SharedMemory(std::move(options));
+        layout().check();
+    }
+    /// Makes a list under a name; who finds it finds all items. @throws as above, and EEXIST
+    ShareableList(std::initializer_list<ShareableValue> items, const std::string& name)
+        : ShareableList(std::span(items.begin(), items.size()), std::optional(name)) {}
+    template <std::same_as<std::vector<ShareableValue>> Items>
+    ShareableList(const Items& items, const std::string& name)
+        : ShareableList(std::span(items), std::optional(name)) {}
+
+    [[nodiscard]] const SharedMemory& shm() const noexcept { return memory_; }
+    [[nodiscard]] std::size_t size() const { return layout().size(); }
+
+    /// @param index negative: from the end
+    /// @throws std::out_of_range
+    [[nodiscard]] ShareableValue at(std::ptrdiff_t index) const {
+        return layout().read(position(index));
+    }
+    /// Replaces an item.
+    /// @throws std::out_of_range; ValueError for a text or bytes larger than the item's slot
+    void set(std::ptrdiff_t index, const ShareableValue& value) const {
+        layout().write(position(index), value);
+    }
+
+    /// What `list[i]` is: reads as the item, and writes through.
+    class Reference {
+      public:
+        operator ShareableValue() const { return list_->at(index_); }
+        template <class T>
+        [[nodiscard]] T as() const {
+            return list_->at(index_).template as<T>();
+        }
+        const Reference& operator=(const ShareableValue& value) const {
+            list_->set(index_, value);
+            return *this;
+        }
+        const Reference& operator=(const Reference& other) const {
+            return *this = ShareableValue(other);
+        }
+        Reference(const Reference&) = default;
+        friend bool operator==(const Reference& a, const ShareableValue& b) {
+            return ShareableValue(a) == b;
+        }
+
+      private:
+        friend class ShareableList;
+        Reference(const ShareableList& list, std::ptrdiff_t index) : list_(&list), index_(index) {}
+
+        const ShareableList* list_;
+        std::ptrdiff_t index_;
+    };
+    [[nodiscard]] Reference operator[](std::ptrdiff_t index) const {
+        (void)position(index);
+        return {*this, index};
+    }
+
+    /// All items, as they are now.
+    [[nodiscard]] std::vector<ShareableValue> copy() const {
+        std::vector<ShareableValue> items;
+        for (std::size_t i = 0; i < size(); ++i)
+            items.push_back(layout().read(i));
+        return items;
+    }
+    [[nodiscard]] std::size_t count(const ShareableValue& value) const {
+        return static_cast<std::size_t>(std::ranges::count(copy(), value));
+    }
+    /// The first place of a value. @throws ValueError when it is not there
+    [[nodiscard]] std::size_t index(const ShareableValue& value) const {
+        const auto items = copy();
+        const auto found = std::ranges::find(items, value);
+        if (found == items.end())
+            throw ValueError("ShareableList.index: the value is not in the list");
+        return static_cast<std::size_t>(found - items.begin());
+    }
+    /// The formats of all items, in the manner of Python's struct module.
+    [[nodiscard]] std::string format() const {
+        std::string all;
+        for (std::size_t i = 0; i < size(); ++i)
+            all += layout().format_of(i);
+        return all;
+    }
+
+    friend bool operator==(const ShareableList&, const ShareableList&) = default;
+
+    template <class Archive>
+    void serialize(Archive& archive, unsigned version) {
+        memory_.serialize(archive, version);
+        if constexpr (Archive::is_loading::value)
+            layout().check();
+    }
+
+  private:
+    ShareableList(std::span<const ShareableValue> items, const std::optional<std::string>& name) {
+        const auto [size, head] = detail::list_layout::plan(items);
+        const auto make = [&, &head = head](std::span<std::byte> bytes) {
+            detail::list_layout(bytes).make(head, items);
+        };
+        memory_ = SharedMemory(name, size, make);
+    }
+
+    [[nodiscard]] detail::list_layout layout() const { return detail::list_layout(memory_.buf()); }
+    [[nodiscard]] std::size_t position(std::ptrdiff_t index) const {
+        const auto count = static_cast<std::ptrdiff_t>(size());
+        if (index < -count || index >= count)
+            throw std::out_of_range("ShareableList: there is no item " + std::to_string(index));
+        return static_cast<std::size_t>(index < 0 ? index + count : index);
     }
 
     SharedMemory memory_;

@@ -44,11 +44,19 @@ class named_mapping {
             os::memory_map(file->get(), 0, size));
     }
 
+    /// @param initialize called with the zeroed bytes, before anybody can find them
     /// @throws std::system_error: EEXIST when the name is taken, ENOSPC when there is no room
+    template <class Initialize>
     static std::shared_ptr<named_mapping> create(const std::optional<std::string>& wanted,
-                                                 std::size_t size) {
+                                                 std::size_t size, Initialize initialize) {
+        const auto taken = [&] {
+            os::throw_system_error("SharedMemory: the name \"" + *wanted + "\" is taken", EEXIST);
+        };
+        if (wanted && os::identity_of(path_of(*wanted)))
+            taken();
         const os::descriptor file = os::create_unnamed_memory(size);
         os::memory_map map(file.get(), 0, size);
+        initialize(std::span(map.data(), size));
         for (;;) {
             const std::string name = wanted ? *wanted : random_name();
             const recorded_name record{path_of(name), os::identity_of(file.get()),
@@ -59,7 +67,7 @@ class named_mapping {
                 return std::make_shared<named_mapping>(name, record, std::move(map));
             trackers::own().forget(record);
             if (wanted)
-                os::throw_system_error("SharedMemory: the name \"" + name + "\" is taken", EEXIST);
+                taken();
         }
     }
 
@@ -143,7 +151,8 @@ class SharedMemory {
     explicit SharedMemory(SharedMemoryOptions options) {
         if (options.create)
             mapping_ = detail::named_mapping::create(
-                options.name, options.size.at_least(1, "SharedMemory: the size"));
+                options.name, options.size.at_least(1, "SharedMemory: the size"),
+                [](std::span<std::byte>) {});
         else if (options.name)
             mapping_ = detail::named_mapping::open(*options.name);
         else
@@ -193,6 +202,13 @@ class SharedMemory {
     }
 
   private:
+    friend class ShareableList;
+
+    /// Makes a block, which nobody finds before it was initialized.
+    template <class Initialize>
+    SharedMemory(const std::optional<std::string>& name, std::size_t size, Initialize initialize)
+        : mapping_(detail::named_mapping::create(name, size, std::move(initialize))) {}
+
     [[nodiscard]] detail::named_mapping& mapping() const {
         if (!mapping_)
             throw ValueError("SharedMemory: the handle names no block");
