@@ -111,6 +111,23 @@ TEST_CASE("A party that does not come is noticed by a deadline", "[synchronize]"
     CHECK(barrier->broken == 0);
 }
 
+TEST_CASE("A deadline passes also while another party carries out the action", "[synchronize]") {
+    const Shared<barrier_core> barrier(1u, -1);
+    const Shared<std::atomic<int>> acting(0);
+    Child actor([&] {
+        return pass(*barrier, Deadline(), [&] {
+            *acting = 1;
+            std::this_thread::sleep_for(3s);
+        });
+    });
+    REQUIRE(eventually([&] { return *acting == 1; }));
+    int result = 0;
+    CHECK(time_of([&] { result = pass(*barrier, Deadline(100ms)); }) < 2s);
+    CHECK(result == broken);
+    CHECK(actor.join() == 0);
+    CHECK(pass(*barrier) == broken);
+}
+
 TEST_CASE("Abort and reset send those who wait away", "[synchronize]") {
     const bool aborted = GENERATE(false, true);
     const Shared<barrier_core> barrier(3u, -1);

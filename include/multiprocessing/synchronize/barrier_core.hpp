@@ -5,8 +5,9 @@
 // that are over. The last of `parties` carries out the action, still under the mutex, and ends the
 // round: it notes in `broken_rounds` (a bit for each of the last 64) how, sets `arrived` to 0,
 // raises `round` and wakes all. Who times out, aborts or resets ends the round as broken in the
-// same way; `broken` says that no new one may begin. `parties` and `timeout` are written once. If a
-// process dies
+// same way; `broken` says that no new one may begin. Who cannot arrive before its deadline, because
+// others carry out an action, sets that alone: their round is theirs. `parties` and `timeout` are
+// written once. If a process dies
 //   - waiting: it counts as arrived; the round goes on without it;
 //   - before it arrives: the others wait for it, until a timeout of one of them breaks the barrier;
 //   - in the action, or anywhere else under the mutex: the next one under it breaks the barrier,
@@ -47,7 +48,9 @@ struct barrier_core {
         std::uint32_t mine = 0;
         std::uint32_t index = 0;
         {
-            const section guard(*this, mutex.lock_unless_interrupted());
+            const section guard(*this, mutex.lock_unless_interrupted(deadline));
+            if (!guard)
+                broken = 1;
             if (broken != 0)
                 throw_broken();
             mine = round;
@@ -79,7 +82,7 @@ struct barrier_core {
     /// What is done under the mutex. What a dead process left there is a broken barrier.
     class section {
       public:
-        section(barrier_core& core, os::grant got) : core_(core) {
+        section(barrier_core& core, os::grant got) : core_(core), got_(got) {
             if (got == os::grant::already_held)
                 os::throw_system_error("Barrier: called from its own action", EDEADLK);
             if (got == os::grant::owner_died)
@@ -87,10 +90,16 @@ struct barrier_core {
         }
         section(const section&) = delete;
         section& operator=(const section&) = delete;
-        ~section() { core_.mutex.unlock(); }
+        ~section() {
+            if (*this)
+                core_.mutex.unlock();
+        }
+        /// Whether the mutex is held: not when a deadline passed before.
+        [[nodiscard]] explicit operator bool() const noexcept { return got_ != os::grant::refused; }
 
       private:
         barrier_core& core_;
+        const os::grant got_;
     };
 
     template <class Action>
