@@ -212,6 +212,16 @@ TEST_CASE("close() ends a call that another thread is in", "[connection]") {
     CHECK_THROWS_AS(left.recv<int>(), mp::EOFError);
 }
 
+TEST_CASE("close() ends a poll that another thread is in", "[connection]") {
+    const auto [left, right] = mp::Pipe();
+    std::thread closer([end = left] {
+        std::this_thread::sleep_for(50ms);
+        end.close();
+    });
+    CHECK_THROWS_AS(left.poll(10s), mp::ValueError);
+    closer.join();
+}
+
 TEST_CASE("Descriptors are closed on exec and no signal is raised by a closed end",
           "[connection]") {
     const auto [left, right] = mp::Pipe();

@@ -60,8 +60,10 @@ class connection_end {
         for (;;) {
             require_readable();
             check_interrupt();
-            if (os::poll_readable(fd_, deadline.remaining()))
+            if (os::poll_readable(fd_, deadline.remaining())) {
+                require_readable();  // closed meanwhile, the descriptor is nobody's or another's
                 return true;
+            }
             if (deadline.expired())
                 return false;
         }
