@@ -143,9 +143,10 @@ inline std::string in_milliseconds(Timeout timeout) {
 /// put() returns when the item is there, no thread works behind it, and a process may end at any
 /// moment. One that is killed inside put() or get() loses at most the item that it was moving.
 /// @note An unlimited queue grows until memory is short; then put() throws std::system_error
-///     (ENOSPC, ENOMEM). Memory is given back when the queue is empty. Each queue takes one
-///     descriptor and 64 GiB of addresses, no memory, in each process; where addresses or the sizes
-///     of files are limited, fewer, and it holds no more than those.
+///     (ENOSPC, ENOMEM). A queue that gets empty gives memory back when it has more than twice of
+///     what it keeps: 1 MiB and three times the largest item lately, at most 256 MiB. Each queue
+///     takes one descriptor and 64 GiB of addresses, no memory, in each process; where addresses or
+///     the sizes of files are limited, fewer, and it holds no more than those.
 /// @note Strings, vectors of plain elements and aggregates of such are copied straight into the
 ///     queue and out of it, everything else once more on each side.
 /// @note Waiting calls throw KeyboardInterrupt under an InterruptGuard.
