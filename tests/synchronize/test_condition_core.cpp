@@ -221,29 +221,43 @@ TEST_CASE("A sleeper is told that a holder of the lock died, and then holds it",
     CHECK(board->condition.used == 0);
 }
 
-TEST_CASE("More waiters than there are places are woken all together", "[synchronize]") {
+TEST_CASE("Of more waiters than there are places as many are woken as are notified",
+          "[synchronize]") {
     const Shared<Board> board;
     constexpr std::size_t places = 62;
+    constexpr std::uint32_t more = 10;
     std::vector<Child> seated;
     for (std::size_t i = 0; i < places; ++i)
         seated.push_back(waiting(board));
+    const auto crowd_size = [&] {
+        board->acquire();
+        const std::uint32_t size = board->condition.crowd_size;
+        board->lock.release();
+        return size;
+    };
     std::vector<Child> crowd;
-    for (std::uint32_t i = 1; i <= 2; ++i) {
+    const auto join_crowd = [&] {
+        const std::uint32_t before = crowd_size();
         crowd.emplace_back([&] { return wait_once(*board); });
-        REQUIRE(eventually([&] {
-            board->acquire();
-            const bool there = board->condition.crowd_size == i;
-            board->lock.release();
-            return there;
-        }));
-    }
+        REQUIRE(eventually([&] { return crowd_size() == before + 1; }));
+    };
+    for (std::uint32_t i = 0; i < more; ++i)
+        join_crowd();
     board->notify(1);
     CHECK(seated[0].join() == 0);
-    CHECK(crowd[0].join() == 0);
-    CHECK(crowd[1].join() == 0);
-    board->notify(places);
+    join_crowd();  // though a place is free: it came last
+    std::this_thread::sleep_for(300ms);
+    CHECK(board->woken == 1);
+    board->notify(places - 1 + 3);
     for (std::size_t i = 1; i < places; ++i)
         CHECK(seated[i].join() == 0);
+    CHECK(eventually([&] { return board->woken == places + 3; }));
+    std::this_thread::sleep_for(300ms);
+    CHECK(board->woken == places + 3);
+    CHECK(crowd_size() == more + 1 - 3);
+    board->notify(1000);
+    for (Child& waiter : crowd)
+        CHECK(waiter.join() == 0);
     CHECK(board->condition.used == 0);
     CHECK(board->condition.crowd_size == 0);
 }

@@ -6,17 +6,21 @@
 // came, 0 means that the place is free. `notified` is the word that it sleeps on; a notifier sets
 // it for the oldest, and notes in `heard` which tickets existed then. `arrivals` counts tickets;
 // `used` is one more than the last place that is taken. All of it is read and written by holders of
-// the lock alone, but for the sleep itself. Places are many, not endless: who finds none is one of
-// a crowd of `crowd_size`, which sleeps on the word `crowd` and is woken as a whole by each notify.
+// the lock alone, but for the sleep itself. Places are many, not endless: who finds none, or others
+// before it that found none, is one of a crowd of `crowd_size`, younger than all with places. It
+// sleeps on the word `crowd`, which each notify that reaches the crowd changes. `crowd_calls` says
+// how many may go: any that were there at a notify, about the oldest, for that is how they sleep.
 // A sleeper takes the lock once in a slice and looks after the others. If a process dies
 //   - waiting, not notified: its place is freed by the next who looks;
 //   - waiting, notified: the notification goes on to the oldest that waited already when it was
 //     given, and to none that came later;
 //   - holding the lock, wherever in here: the next owner of the lock is told, if nobody else then a
 //     sleeper, whose wait throws; a place has a ticket only while `alive` is held, so none is lost;
-//   - in the crowd: `crowd_size` stays too high, notifies make a system call for nobody.
+//   - in the crowd: `crowd_size` stays too high; a call that nobody answers is left over, and one
+//     more than is notified may go later.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -53,6 +57,7 @@ struct condition_core {
     std::uint64_t arrivals = 0;
     std::uint32_t used = 0;
     std::uint32_t crowd_size = 0;
+    std::uint32_t crowd_calls = 0;
     os::futex_word crowd{0};
     std::array<place, 62> places;
 
@@ -62,12 +67,13 @@ struct condition_core {
     bool wait(lock_core& lock, const Deadline& deadline) {
         const visit stay(*this);
         for (;;) {
+            const std::uint32_t seen = stay.word;
             const std::uint32_t levels = lock.release_all();
-            os::futex_wait(stay.word, stay.before, deadline.remaining());
+            os::futex_wait(stay.word, seen, deadline.remaining());
             if (!lock.acquire_again(levels))
                 lock.throw_owner_died("Condition.wait");
             pass_on();
-            if (stay.word != stay.before)
+            if (stay.is_over())
                 return true;
             if (deadline.expired())
                 return false;
@@ -79,11 +85,14 @@ struct condition_core {
     void notify(std::uint64_t count) {
         if (used > 0) {
             pass_on();
-            wake(count, arrivals);
+            count = wake(count, arrivals);
         }
-        if (crowd_size > 0) {
+        const auto calls =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(count, crowd_size - crowd_calls));
+        if (calls > 0) {
+            crowd_calls += calls;
             ++crowd;
-            os::futex_wake_all(crowd);
+            os::futex_wake(crowd, calls);
         }
     }
 
@@ -92,7 +101,7 @@ struct condition_core {
     struct visit {
         explicit visit(condition_core& condition)
             : core(condition),
-              mine(core.take_place()),
+              mine(core.crowd_size == 0 ? core.take_place() : nullptr),
               word(mine != nullptr ? mine->notified : core.crowd),
               before(word) {
             core.crowd_size += mine == nullptr ? 1 : 0;
@@ -100,10 +109,23 @@ struct condition_core {
         visit(const visit&) = delete;
         visit& operator=(const visit&) = delete;
         ~visit() {
-            if (mine != nullptr)
+            if (mine != nullptr) {
                 core.give_up(*mine);
-            else
+            } else {
                 --core.crowd_size;
+                core.crowd_calls = std::min(core.crowd_calls, core.crowd_size);
+            }
+        }
+        /// Whether it was notified. In the crowd that uses up a call.
+        [[nodiscard]] bool is_over() const noexcept {
+            if (word == before)
+                return false;
+            if (mine != nullptr)
+                return true;
+            if (core.crowd_calls == 0)
+                return false;
+            --core.crowd_calls;
+            return true;
         }
 
         condition_core& core;
@@ -146,7 +168,8 @@ struct condition_core {
     }
 
     /// Notifies the oldest `count` that are not yet, of those with tickets up to `last`.
-    void wake(std::uint64_t count, std::uint64_t last) noexcept {
+    /// @returns how many more there should have been
+    std::uint64_t wake(std::uint64_t count, std::uint64_t last) noexcept {
         for (; count > 0; --count) {
             place* oldest = nullptr;
             for (place& other : taken()) {
@@ -155,11 +178,12 @@ struct condition_core {
                     oldest = &other;
             }
             if (oldest == nullptr)
-                return;
+                break;
             oldest->heard = last;
             oldest->notified = 1;
             os::futex_wake(oldest->notified, 1);
         }
+        return count;
     }
 };
 static_assert(sizeof(condition_core) + sizeof(lock_core) <= 4096, "with its lock it fills a page");
