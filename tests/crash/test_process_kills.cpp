@@ -186,8 +186,6 @@ TEST_CASE("Nobody outlives a parent that is killed at any instant", "[crash][for
         if (late && i % 4 == 0) {
             for (const std::string& line : notes.lines())
                 ::kill(std::stoi(line), SIGSTOP);
-            // the server that is stopped, too, cannot look for what left its workers' groups
-            ::kill(notes.number(0), SIGCONT);
         }
         ::kill(parent, SIGKILL);
         ::waitpid(parent, nullptr, 0);

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
 // Processes, signals, packets and quotas, at the level of system calls.
+#include <sys/resource.h>
+
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 
+#include <multiprocessing/os/abstract_socket.hpp>
 #include <multiprocessing/os/cpu.hpp>
 #include <multiprocessing/os/execute.hpp>
+#include <multiprocessing/os/memory_map.hpp>
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/os/signal.hpp>
 #include <multiprocessing/os/socket.hpp>
+#include <multiprocessing/os/stream_socket.hpp>
 #include <multiprocessing/os/wait_set.hpp>
 
 #include "support/catch.hpp"
@@ -110,6 +116,69 @@ TEST_CASE("Packets keep their borders and carry descriptors", "[os]") {
     CHECK(result == os::send_result::would_block);
     right.reset();
     CHECK(os::send_packet(left.get(), parts) == os::send_result::closed);
+}
+
+TEST_CASE("No new descriptor takes the place of a standard stream that is closed", "[os]") {
+    const pid_t pid = forked([] {
+        for (int stream = 0; stream < 3; ++stream)
+            ::close(stream);
+        int low = 0;
+        const auto look = [&](int fd) { low += fd < 3 ? 1 : 0; };
+        look(os::create_memory("test", 100).get());
+        look(os::event().fd());
+        look(os::signal_reader({SIGUSR1}).fd());
+        look(os::wait_set().fd());
+        const os::descriptor self = os::open_process(::getpid());
+        look(self.get());
+        look(self.duplicate().get());
+        look(os::duplicate(self.get()).get());
+        const auto [reader, writer] = os::life_pipe();
+        look(reader.get());
+        look(writer.get());
+        const auto [first, second] = os::stream_pair();
+        look(first.get());
+        look(second.get());
+        const auto [left, right] = os::packet_pair();
+        look(left.get());
+        look(right.get());
+        const std::array<std::span<const std::byte>, 1> text{std::as_bytes(std::span("text"))};
+        const std::array<int, 2> sent{self.get(), reader.get()};
+        (void)os::send_packet(left.get(), text, sent);
+        std::array<std::byte, 64> buffer{};
+        std::vector<os::descriptor> received;
+        (void)os::receive_packet(right.get(), buffer, received);
+        for (const os::descriptor& one : received)
+            look(one.get());
+        const std::string name = "multiprocessing-test-" + std::to_string(::getpid());
+        const auto listener = os::listen_abstract(name);
+        const auto client = os::connect_abstract(name);
+        const auto served = os::accept_packet_connection(listener->get());
+        look(served->get());
+        ::_exit(received.size() == 2 ? low : 100);
+    });
+    const os::descriptor pidfd = os::open_child(pid);
+    CHECK(os::wait_for_end(pidfd.get(), 20s));
+    CHECK(os::try_reap(pidfd.get()).second == 0);
+}
+
+TEST_CASE("A packet whose descriptors find no place is received without them", "[os]") {
+    const pid_t pid = forked([] {
+        const auto [left, right] = os::packet_pair();
+        const std::array<std::span<const std::byte>, 1> text{std::as_bytes(std::span("text"))};
+        const std::array<int, 1> sent{right.get()};
+        (void)os::send_packet(left.get(), text, sent);
+        ::close(0);  // the only number that is free
+        const rlimit limit{3, 3};
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        std::array<std::byte, 64> buffer{};
+        std::vector<os::descriptor> received;
+        bool lost = false;
+        const auto size = os::receive_packet(right.get(), buffer, received, &lost);
+        ::_exit(size == 5u && received.empty() && lost && !os::is_open(0) ? 0 : 1);
+    });
+    const os::descriptor pidfd = os::open_child(pid);
+    CHECK(os::wait_for_end(pidfd.get(), 20s));
+    CHECK(os::try_reap(pidfd.get()).second == 0);
 }
 
 TEST_CASE("Blocked signals are read from a descriptor, and the mask comes back", "[os]") {

@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <atomic>
+
 using namespace process_test;
 
 namespace {
@@ -153,6 +155,75 @@ TEST_CASE("A signal reaches the child's whole group, and nothing when the child 
     server.signal(77, SIGKILL);
     server.start(6, "next", [](detail::child_setup&) { return 3; }, {}, {});
     CHECK(await(server, kind::ended).exitcode == 3);
+}
+
+TEST_CASE("A signal reaches a child that left its group, and once", "[process][fork_server]") {
+    const Watch watch;
+    detail::fork_server server(every_method());
+    const Notes notes;
+    (void)start(
+        server, 1,
+        [](detail::child_setup& setup) {
+            static std::atomic<int> signals{0};
+            ::signal(SIGUSR1, [](int) { ++signals; });
+            const bool left = ::setpgid(0, ::getpgid(::getppid())) == 0;
+            note(text_of(setup), left ? "left" : "stayed");
+            while (signals == 0)
+                ::usleep(500);
+            ::usleep(50'000);
+            note(text_of(setup), std::to_string(signals));
+            sleep_long();
+            return 0;
+        },
+        notes.path());
+    REQUIRE(notes.await(1).at(0) == "left");
+    server.signal(1, SIGUSR1);
+    CHECK(notes.number(1) == 1);
+    server.signal(1, SIGKILL);
+    CHECK(await(server, kind::ended).exitcode == -SIGKILL);
+}
+
+namespace {
+/// 0 when all standard streams are /dev/null.
+int look_at_streams() {
+    int wrong = 0;
+    for (int stream = 0; stream < 3; ++stream) {
+        char target[100] = {};
+        const std::string link = "/proc/self/fd/" + std::to_string(stream);
+        if (::readlink(link.c_str(), target, sizeof target - 1) < 0 ||
+            std::string(target) != "/dev/null")
+            wrong |= 1 << stream;
+    }
+    return wrong;
+}
+}  // namespace
+
+TEST_CASE("Children of a program whose standard streams are closed have /dev/null instead",
+          "[process][fork_server]") {
+    const Watch watch;
+    const auto method = every_method();
+    const pid_t program = raw_child([&] {
+        for (int stream = 0; stream < 3; ++stream)
+            ::close(stream);
+        detail::fork_server server(method);
+        const mp::os::event bell;
+        const std::vector<int> descriptors{bell.fd()};
+        server.start(
+            1, "one",
+            [](detail::child_setup& setup) {
+                return look_at_streams() + (setup.descriptors.at(0).get() > 2 ? 0 : 8);
+            },
+            {}, descriptors);
+        const int served = await(server, kind::ended).exitcode;
+        mp::Process process([] { std::exit(look_at_streams()); }, {}, {.start_method = method});
+        process.start();
+        process.join();
+        mp::detail::process_server::instance().stop();
+        ::_exit(served + 16 * process.exitcode().value_or(8));
+    });
+    int status = -1;
+    ::waitpid(program, &status, 0);
+    CHECK(status == 0);
 }
 
 TEST_CASE("The orphans of a dead child are killed and live children keep theirs",

@@ -36,8 +36,7 @@ struct abstract_address {
 };
 
 inline descriptor packet_socket(int flags) {
-    return above_standard_streams(
-        descriptor(check(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0), "socket")));
+    return new_descriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0), "socket");
 }
 }  // namespace detail
 
@@ -74,7 +73,7 @@ inline std::optional<descriptor> accept_packet_connection(int listener) {
         retry([&] { return ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); });
     if (fd < 0)
         return std::nullopt;
-    return descriptor(fd);
+    return above_standard_streams(descriptor(fd));
 }
 
 /// Whether the process at the other end belongs to the same user as this one.

@@ -66,19 +66,39 @@ class descriptor {
             ::close(std::exchange(fd_, -1));
     }
 
-    /// A second descriptor of the same open file, closed on exec.
+    /// A second descriptor of the same open file, closed on exec and no standard stream.
     [[nodiscard]] descriptor duplicate() const {
-        return descriptor(check(::fcntl(fd_, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
+        return descriptor(check(::fcntl(fd_, F_DUPFD_CLOEXEC, 3), "fcntl(F_DUPFD_CLOEXEC)"));
     }
 
   private:
     int fd_ = -1;
 };
 
+/// Moves a descriptor out of the range of the standard streams, where it lands in a program that
+/// closed those, and where everybody would read or print into it.
+inline descriptor above_standard_streams(descriptor fd) {
+    return fd.get() > 2 || !fd ? std::move(fd) : fd.duplicate();
+}
+
+/// Owns what a system call made: all that this library opens and keeps goes through here.
+/// @throws std::system_error when the call failed
+inline descriptor new_descriptor(int result, const char* what) {
+    return above_standard_streams(descriptor(check(result, what)));
+}
+/// The same for a call that makes two.
+inline std::pair<descriptor, descriptor> new_descriptors(int result, const int (&made)[2],
+                                                         const char* what) {
+    check(result, what);
+    descriptor first(made[0]);
+    descriptor second(made[1]);
+    return {above_standard_streams(std::move(first)), above_standard_streams(std::move(second))};
+}
+
 /// An eventfd: any process that holds it can wake one that polls it.
 class event {
   public:
-    event() : fd_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {}
+    event() : fd_(new_descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {}
     explicit event(descriptor fd) noexcept : fd_(std::move(fd)) {}
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }

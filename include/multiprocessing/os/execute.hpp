@@ -34,8 +34,8 @@ inline const std::string& program_name() {
 }
 
 /// Executes a program that gets `descriptors` as 3, 4, 5 ... and, beside the standard streams, no
-/// other. Its standard input is /dev/null; signal mask and dispositions are those of the caller, as
-/// with exec.
+/// other. Its standard input is /dev/null, as are output streams that are closed; signal mask and
+/// dispositions are those of the caller, as with exec.
 /// @param path the program; /proc/self/exe is this one, also when its file was replaced or deleted
 /// @param variable "NAME=value", added to the environment
 /// @param mask the signal mask that the program starts with
@@ -69,6 +69,9 @@ inline pid_t execute(const std::string& path, const std::string& variable,
         posix_spawnattr_t value;
     } attributes;
     posix_spawn_file_actions_addopen(&actions.value, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(stream, F_GETFD) != 0)  // closed, or would be
+            posix_spawn_file_actions_addopen(&actions.value, stream, "/dev/null", O_WRONLY, 0);
     for (std::size_t i = 0; i < sources.size(); ++i)
         posix_spawn_file_actions_adddup2(&actions.value, sources[i].get(), 3 + static_cast<int>(i));
     posix_spawn_file_actions_addclosefrom_np(&actions.value, first_free);

@@ -89,7 +89,7 @@ inline void resize(int fd, std::size_t size) {
 /// A new memory file of `size` bytes, all zero and none of them allocated yet.
 /// @param name shown by /proc/PID/maps; need not be unique
 inline descriptor create_memory(const char* name, std::size_t size) {
-    descriptor fd(check(::memfd_create(name, MFD_CLOEXEC), "memfd_create"));
+    descriptor fd = new_descriptor(::memfd_create(name, MFD_CLOEXEC), "memfd_create");
     resize(fd.get(), size);
     return fd;
 }

@@ -70,8 +70,8 @@ inline std::optional<descriptor> open_named_memory(const std::string& path) {
 /// A file of /dev/shm that has no name yet, whose pages exist; readable by this user alone.
 /// @throws std::system_error (ENOSPC when /dev/shm is full)
 inline descriptor create_unnamed_memory(std::size_t size) {
-    descriptor fd = above_standard_streams(descriptor(
-        check(::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), "open(/dev/shm)")));
+    descriptor fd =
+        new_descriptor(::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), "open(/dev/shm)");
     allocate(fd.get(), 0, size);
     return fd;
 }
@@ -115,7 +115,7 @@ inline bool unlink_if_unused(int fd, const std::string& path, file_identity file
     return true;
 }
 inline void unlink_if_unused(const std::string& path, file_identity file) noexcept {
-    const descriptor fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    const descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (fd)
         unlink_if_unused(fd.get(), path, file);
 }

@@ -109,8 +109,8 @@ inline std::vector<socket_address> resolve(const std::string& host, std::uint16_
 
 namespace detail {
 inline descriptor stream_socket(const socket_address& address, int flags) {
-    return above_standard_streams(descriptor(
-        check(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | flags, 0), "socket")));
+    return new_descriptor(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | flags, 0),
+                          "socket");
 }
 /// A message that was sent is on its way: nothing waits for more to come.
 inline void send_at_once(int fd, const socket_address& address) noexcept {

@@ -171,10 +171,11 @@ inline std::string get_thread_name() {
     return name;
 }
 
-/// Has the kernel kill this process when the *thread* that forked it ends: only for the child of a
-/// single-threaded process.
-inline void die_with_parent_thread() noexcept {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+/// Has the kernel send this process a signal when the *thread* that forked it ends, and again when
+/// the thread of the parent that then stands in for it does: SIGKILL only for the child of a
+/// single-threaded process. Not passed on to children.
+inline void signal_at_end_of_parent_thread(int signal) noexcept {
+    ::prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
 }
 
 namespace detail {
@@ -259,11 +260,8 @@ inline int count_threads() noexcept {
 /// A pipe of which nothing is ever read or written: its reader learns that the writers are gone.
 inline std::pair<descriptor, descriptor> life_pipe() {
     int ends[2];
-    check(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), "pipe2");
-    descriptor read_end(ends[0]);
-    descriptor write_end(ends[1]);
-    return {above_standard_streams(std::move(read_end)),
-            above_standard_streams(std::move(write_end))};
+    const int result = ::pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+    return new_descriptors(result, ends, "pipe2");
 }
 
 enum class victim { process, group };
@@ -296,23 +294,26 @@ inline descriptor die_with_writer(int life, victim whom) noexcept {
     return descriptor(fd);
 }
 
-/// Makes standard input read nothing. @returns false when that failed
-inline bool detach_standard_input() noexcept {
-    const int fd = ::open("/dev/null", O_RDONLY);
-    if (fd <= 0)
-        return fd == 0;
-    const bool done = ::dup2(fd, STDIN_FILENO) >= 0;
-    ::close(fd);
-    return done;
-}
-
-/// Makes all three standard streams /dev/null.
-inline void detach_standard_streams() noexcept {
-    const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+namespace detail {
+/// Makes /dev/null of the first `count` standard streams, and of those behind them that are closed.
+inline void detach_streams(int count) noexcept {
+    const int fd = ::open("/dev/null", O_RDWR);
     for (int stream = STDIN_FILENO; fd >= 0 && stream <= STDERR_FILENO; ++stream)
-        ::dup2(fd, stream);
+        if (stream < count || !is_open(stream))
+            ::dup2(fd, stream);
     if (fd > STDERR_FILENO)
         ::close(fd);
+}
+}  // namespace detail
+
+/// Makes standard input read nothing. Output streams that are closed become /dev/null: what this
+/// process prints must not go where a file of its own lands.
+inline void detach_standard_input() noexcept {
+    detail::detach_streams(1);
+}
+/// Makes all three standard streams /dev/null.
+inline void detach_standard_streams() noexcept {
+    detail::detach_streams(3);
 }
 
 /// Leaves the session, the process group and the terminal of the parent. Not for a group leader.

@@ -46,8 +46,24 @@ inline sigset_t asynchronous_signals() noexcept {
     return set;
 }
 
+namespace detail {
+/// In a thread of the library: what the application blocked where the thread was made.
+struct application_mask {
+    bool known = false;
+    sigset_t mask{};
+};
+inline thread_local application_mask mask_of_application;
+}  // namespace detail
+
+/// From now on the thread's mask is what it passes on to processes that it starts.
 inline void set_signal_mask(const sigset_t& mask) noexcept {
     ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+    detail::mask_of_application.known = false;
+}
+/// For a thread of the library, which blocks all signals: code of the application that it calls
+/// starts processes with this mask.
+inline void keep_application_mask(const sigset_t& mask) noexcept {
+    detail::mask_of_application = {true, mask};
 }
 inline sigset_t get_signal_mask() noexcept {
     sigset_t mask;
@@ -67,16 +83,22 @@ class blocked_signals {
     blocked_signals() noexcept {
         const sigset_t set = asynchronous_signals();
         ::pthread_sigmask(SIG_SETMASK, &set, &saved_);
+        application_ = saved_;
+        // what the application unblocked meanwhile in a thread of the library stays unblocked
+        if (detail::mask_of_application.known)
+            ::sigandset(&application_, &saved_, &detail::mask_of_application.mask);
     }
     blocked_signals(const blocked_signals&) = delete;
     blocked_signals& operator=(const blocked_signals&) = delete;
-    ~blocked_signals() { set_signal_mask(saved_); }
+    ~blocked_signals() { ::pthread_sigmask(SIG_SETMASK, &saved_, nullptr); }
 
-    /// The mask before.
-    [[nodiscard]] const sigset_t& saved() const noexcept { return saved_; }
+    /// The mask before; in a thread of the library, what the application blocks. Processes and
+    /// threads that are started get it.
+    [[nodiscard]] const sigset_t& application() const noexcept { return application_; }
 
   private:
     sigset_t saved_;
+    sigset_t application_;
 };
 
 /// Reads signals that the process blocks.
@@ -87,7 +109,7 @@ class signal_reader {
         ::sigemptyset(&set);
         for (const int signal : signals)
             ::sigaddset(&set, signal);
-        fd_ = descriptor(check(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd"));
+        fd_ = new_descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
     }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// @returns the next signal, or 0

@@ -5,11 +5,14 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -21,14 +24,6 @@ namespace os {
 
 /// The kernel's SCM_MAX_FD: no packet carries more descriptors.
 inline constexpr std::size_t max_packet_descriptors = 253;
-
-/// Moves a descriptor out of the range of the standard streams, where it lands in a program that
-/// closed those, and where a child would read or print into it.
-inline descriptor above_standard_streams(descriptor fd) {
-    if (fd.get() > 2 || !fd)
-        return fd;
-    return descriptor(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3), "fcntl(F_DUPFD_CLOEXEC)"));
-}
 
 /// A second descriptor of the open file of one that somebody else owns; closed on exec.
 inline descriptor duplicate(int fd) {
@@ -47,11 +42,9 @@ inline void write_all(int fd, std::span<const std::byte> bytes) {
 /// Two ends that keep the borders of packets; both non-blocking and closed on exec.
 inline std::pair<descriptor, descriptor> packet_pair() {
     int ends[2];
-    check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
-          "socketpair");
-    descriptor first(ends[0]);
-    descriptor second(ends[1]);
-    return {above_standard_streams(std::move(first)), above_standard_streams(std::move(second))};
+    const int result =
+        ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
+    return new_descriptors(result, ends, "socketpair");
 }
 
 enum class send_result { sent, would_block, closed };
@@ -113,6 +106,7 @@ inline std::optional<std::size_t> receive_packet(int fd, std::span<std::byte> bu
             return 0;
         throw_system_error("recvmsg");
     }
+    const auto already = static_cast<std::ptrdiff_t>(descriptors.size());
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
          header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
@@ -124,8 +118,17 @@ inline std::optional<std::size_t> receive_packet(int fd, std::span<std::byte> bu
             descriptors.emplace_back(received);
         }
     }
+    bool truncated = (message.msg_flags & MSG_CTRUNC) != 0;
+    const auto arrived = descriptors.begin() + already;  // all are owned before one is moved
+    try {
+        std::transform(std::make_move_iterator(arrived), std::make_move_iterator(descriptors.end()),
+                       arrived, above_standard_streams);
+    } catch (const std::system_error&) {
+        descriptors.erase(arrived, descriptors.end());
+        truncated = true;
+    }
     if (lost != nullptr)
-        *lost = (message.msg_flags & MSG_CTRUNC) != 0;
+        *lost = truncated;
     return static_cast<std::size_t>(got);
 }
 

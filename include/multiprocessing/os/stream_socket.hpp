@@ -27,10 +27,8 @@ namespace os {
 /// are given one; the calls below do not depend on it.
 inline std::pair<descriptor, descriptor> stream_pair() {
     int ends[2];
-    check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "socketpair");
-    descriptor first(ends[0]);
-    descriptor second(ends[1]);
-    return {above_standard_streams(std::move(first)), above_standard_streams(std::move(second))};
+    const int result = ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+    return new_descriptors(result, ends, "socketpair");
 }
 
 /// @throws std::system_error: EBADF for no descriptor, ENOTSOCK for no socket, EPROTOTYPE for a

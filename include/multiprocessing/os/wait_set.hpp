@@ -45,9 +45,7 @@ bool wait_any(std::span<watched, Count> entries, std::chrono::milliseconds limit
 /// An epoll descriptor: readable when one of its members is.
 class wait_set {
   public:
-    wait_set()
-        : fd_(above_standard_streams(
-              descriptor(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")))) {}
+    wait_set() : fd_(new_descriptor(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")) {}
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     void add(int member) { control(EPOLL_CTL_ADD, member, EPOLLIN); }

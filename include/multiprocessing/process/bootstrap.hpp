@@ -151,7 +151,7 @@ inline executed_program execute_program(boot_mode mode, StartMethod method,
     {
         // the program starts with all signals blocked: a Ctrl-C before it is ready must not end it
         const os::blocked_signals blocked;
-        boot.mask = blocked.saved();
+        boot.mask = blocked.application();
         const std::array<int, 2> descriptors{theirs.get(), parent.get()};
         program.pid =
             os::execute(executable_path::instance().get(), std::string(boot_variable) + "=1",

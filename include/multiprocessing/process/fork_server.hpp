@@ -158,7 +158,7 @@ class fork_server {
             fork_server_main::run({.socket = std::move(theirs),
                                    .parent = {owner_, this_process().name, std::move(self)},
                                    .method = StartMethod::fork,
-                                   .mask = blocked.saved(),
+                                   .mask = blocked.application(),
                                    .executed = false,
                                    .hosts_processes = hosts_processes,
                                    .inherited = inherited,

@@ -77,6 +77,8 @@ class fork_server_main {
                        : os::signal_reader({SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU})) {
         os::set_signal_mask(os::asynchronous_signals());
         os::set_handler(SIGCHLD, SIG_DFL);
+        // stopped, it would not see its parent end; it goes on then, and ends everything in order
+        os::signal_at_end_of_parent_thread(SIGCONT);
         if (!setup_.hosts_processes)
             os::become_subreaper();
         os::set_thread_name("mp-fork-server");
@@ -151,8 +153,14 @@ class fork_server_main {
     void signal(std::uint64_t id, int number) noexcept {
         for (const child& one : children_)
             if (one.id == id)
-                one.has_group() ? os::signal_group(one.pid, number)
-                                : os::signal_pid(one.pid, number);
+                signal(one, number);
+    }
+    /// Signals its whole group, and the child itself, which may have left that.
+    static void signal(const child& one, int number) noexcept {
+        if (one.has_group())
+            os::signal_group(one.pid, number);
+        if (!one.has_group() || os::group_of(one.pid) != one.pid)
+            os::signal_pid(one.pid, number);
     }
 
     // -- the forked child --------------------------------------------------------------------
@@ -164,7 +172,7 @@ class fork_server_main {
         if (self.has_group())
             os::make_group(0);
         if (self.dies()) {
-            os::die_with_parent_thread();
+            os::signal_at_end_of_parent_thread(SIGKILL);
             if (os::parent_id() != self_)
                 os::end_process(1);
             writer_.reset();
@@ -212,11 +220,11 @@ class fork_server_main {
     void stop_all() noexcept {
         for (const child& one : children_)
             if (one.has_group())
-                os::signal_group(one.pid, SIGSTOP);
+                signal(one, SIGSTOP);
         os::raise_signal(SIGSTOP);  // returns when the shell continues the job
         for (const child& one : children_)
             if (one.has_group())
-                os::signal_group(one.pid, SIGCONT);
+                signal(one, SIGCONT);
     }
 
     /// The group is killed while the zombie still keeps its number from being used again.
@@ -267,11 +275,8 @@ class fork_server_main {
     [[noreturn]] void end() {
         const Deadline deadline(std::chrono::seconds(2));
         std::erase_if(children_, [](const child& one) { return !one.dies(); });
-        for (const child& one : children_) {
-            if (one.has_group())
-                os::signal_group(one.pid, SIGKILL);
-            os::signal_pid(one.pid, SIGKILL);
-        }
+        for (const child& one : children_)
+            signal(one, SIGKILL);
         while (!deadline.expired()) {
             while (const auto ended = os::find_ended_child()) {
                 std::erase_if(children_, [&](const child& c) { return c.pid == ended->pid; });

@@ -71,7 +71,7 @@ std::shared_ptr<process_state> launch_forked(const process_plan& plan, Body&& bo
                 become_process(plan.name, plan.path, plan.daemon,
                                {self, parent_name, std::move(parent)});
                 set_start_method(StartMethod::fork, true);
-                os::set_signal_mask(blocked.saved());
+                os::set_signal_mask(blocked.application());
                 return body();
             }));
         }
