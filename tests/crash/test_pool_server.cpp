@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // The death of the process that starts the workers, and of the program that owns the pool.
+#include <atomic>
+#include <cstdlib>
+
 #include "pool/pool_faults.hpp"
 
 using namespace pool_test;
@@ -150,7 +153,7 @@ TEST_CASE("No process survives a parent killed while its workers are stopped", "
             REQUIRE(eventually([&] { return state_of(pid)->state == 'T'; }));
         }
     }
-    if (server_too) {  // a stopped server cannot act; it must as soon as it may
+    if (server_too) {  // the kernel continues it, so that it can end everything
         for (const int pid : servers) {
             signal_to(pid, SIGSTOP);
             REQUIRE(eventually([&] { return state_of(pid)->state == 'T'; }));
@@ -158,11 +161,6 @@ TEST_CASE("No process survives a parent killed while its workers are stopped", "
     }
     signal_to(program.pid(), SIGKILL);
     CHECK(program.wait() == -SIGKILL);
-    if (server_too) {
-        for (const int pid : servers) {
-            signal_to(pid, SIGCONT);
-        }
-    }
     CHECK(eventually([&] { return all_gone(below); }));
     for (const int pid : below) {
         if (!gone(pid)) {
@@ -194,4 +192,66 @@ TEST_CASE("No process survives a parent that is killed while it makes pools", "[
         CHECK(program.wait() == -SIGKILL);
         CHECK(eventually([&] { return all_gone(below); }));
     }
+}
+
+namespace {
+
+/// Whether a process that this thread starts blocks what the application blocks and nothing else.
+bool starts_with_own_mask(mp::StartMethod method) {
+    mp::Process process(
+        [] {
+            sigset_t mask;
+            ::sigprocmask(SIG_BLOCK, nullptr, &mask);
+            const bool right = ::sigismember(&mask, SIGUSR2) == 1 &&
+                               ::sigismember(&mask, SIGTERM) == 0 &&
+                               ::sigismember(&mask, SIGUSR1) == 0;
+            std::exit(right ? 0 : 1);
+        },
+        {}, {.start_method = method});
+    process.start();
+    process.join();
+    return process.exitcode() == 0;
+}
+
+int blocks_sigterm(int) {
+    sigset_t mask;
+    ::sigprocmask(SIG_BLOCK, nullptr, &mask);
+    return ::sigismember(&mask, SIGTERM);
+}
+
+}  // namespace
+
+TEST_CASE("What a task of a ThreadPool or a callback starts has the application's signal mask",
+          "[crash][pool]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    sigset_t usr2;
+    ::sigemptyset(&usr2);
+    ::sigaddset(&usr2, SIGUSR2);
+    ::sigprocmask(SIG_BLOCK, &usr2, nullptr);
+    {
+        mp::ThreadPool threads(1);
+        std::atomic<int> right{0};
+        const auto look = [&](int) { right += starts_with_own_mask(method) ? 1 : 0; };
+        CHECK(threads.apply([method] { return starts_with_own_mask(method); }));
+        threads.apply_async(square, {1}, {.callback = look}).wait();
+        CHECK(right == 1);
+        mp::Pool<> pool({.processes = 1, .start_method = method});
+        pool.apply_async(square, {1}, {.callback = look}).wait();
+        CHECK(right == 2);
+        // a pool that such a thread makes, what its workers do, and what its own thread starts
+        CHECK(threads.apply([&] {
+            mp::Pool<> inner({.processes = 1, .start_method = method});
+            inner.apply_async(square, {1}, {.callback = look}).wait();
+            return inner.apply(blocks_sigterm, {1});
+        }) == 0);
+        CHECK(right == 3);
+        // what the task itself unblocks is not blocked; a server keeps the mask it was started with
+        CHECK(threads.apply([method, usr2] {
+            ::pthread_sigmask(SIG_UNBLOCK, &usr2, nullptr);
+            return starts_with_own_mask(method);
+        }) == (method == mp::StartMethod::forkserver));
+    }
+    ::sigprocmask(SIG_UNBLOCK, &usr2, nullptr);
 }

@@ -50,7 +50,10 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         // It keeps the engine alive while it runs: the last owner may go in a callback.
         ++library_threads();
         try {
-            made->thread_ = std::thread([made] { made->run(); });
+            made->thread_ = std::thread([made, mask = blocked.application()] {
+                os::keep_application_mask(mask);
+                made->run();
+            });
         } catch (...) {
             --library_threads();
             throw;

@@ -61,8 +61,8 @@ class thread_engine final : public executor {
         const os::blocked_signals blocked;  // the application's signals go to its own threads
         try {
             for (activity& current : running_)
-                start([this, &current] { work(current); });
-            start([this] { serve(); });
+                start(blocked.application(), [this, &current] { work(current); });
+            start(blocked.application(), [this] { serve(); });
         } catch (...) {
             dismiss();
             throw;
@@ -176,10 +176,13 @@ class thread_engine final : public executor {
     };
 
     template <class Body>
-    void start(Body body) {
+    void start(const sigset_t& mask, Body body) {
         ++library_threads();
         try {
-            threads_.emplace_back(std::move(body));
+            threads_.emplace_back([mask, body] {
+                os::keep_application_mask(mask);
+                body();
+            });
         } catch (...) {
             --library_threads();
             throw;
