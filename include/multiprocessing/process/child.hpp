@@ -103,6 +103,8 @@ inline void enter_child() noexcept {
 
 /// The end of every child: runs the exit handlers that the child itself registered and destroys the
 /// static objects that it made, ends its own children, flushes, ends.
+/// @note exit first destroys the thread's thread_local objects, in a forked child those that it
+///     inherited, too. In another thread exit would spare them, but also those of the child's own.
 [[noreturn]] inline void leave_child(int status) noexcept {
     std::exit(status);
 }
