@@ -1,4 +1,4 @@
-// expect: does not derive from std::exception
+// expect: the type is no class
 // SPDX-License-Identifier: BSL-1.0
 // Only exceptions can be registered.
 #include <multiprocessing/serialization.hpp>

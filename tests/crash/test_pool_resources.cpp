@@ -72,6 +72,13 @@ std::string huge(std::size_t bytes) {
     return std::string(bytes, 'h');
 }
 
+int return_twice(int value) {
+    if (::fork() == 0) {
+        ::usleep(2000);
+    }
+    return value;
+}
+
 int use_all_descriptors(int value) {
     rlimit limit = {};
     ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -246,6 +253,77 @@ TEST_CASE("Descriptors exhausted while a pool is made: an error, and nothing is 
         CHECK(eventually([&] { return descendants_of(::getpid()).size() == children; }));
     }
     CHECK(made);
+}
+
+TEST_CASE("A worker that cannot be replaced at the moment is replaced later", "[crash][pool]") {
+    on_process_pools(2, [](auto& pool) {
+        CHECK(worker_pids(pool, 2).size() == 2);
+        rlimit before = {};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        rlimit tight = before;
+        tight.rlim_cur = 3;  // those that are open already stay so
+        ::setrlimit(RLIMIT_NOFILE, &tight);
+        auto lost = pool.apply_async(square_or_die, {Mortal{1, Death::kill}});
+        CHECK(outcome(lost) == "WorkerLostError");
+        CHECK(pool.map(square, numbers(20)) == serial_squares(20));  // by the other one
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        CHECK(worker_pids(pool, 2).size() == 2);
+    });
+}
+
+TEST_CASE("A pool that cannot replace its last worker says why, after a while", "[crash][pool]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    mp::Pool<> pool({.processes = 1, .start_method = method});
+    CHECK(pool.apply(square, {2}) == 4);
+    rlimit before = {};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    rlimit tight = before;
+    tight.rlim_cur = 3;
+    ::setrlimit(RLIMIT_NOFILE, &tight);
+    auto lost = pool.apply_async(square_or_die, {Mortal{1, Death::kill}});
+    auto waiting = pool.apply_async(square, {3});
+    const std::vector<std::string> told{outcome(lost), outcome(waiting)};
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(told == std::vector<std::string>{"WorkerLostError", "std::system_error"});
+}
+
+TEST_CASE("A result that the parent has no room for fails its own call", "[crash][pool]") {
+    if (sanitized) {
+        return;
+    }
+    on_process_pools(1, [](auto& pool) {
+        const int worker = pool.apply(own_pid);
+        rlimit before = {};
+        ::getrlimit(RLIMIT_AS, &before);
+        std::ifstream file("/proc/self/statm");
+        std::size_t pages = 0;
+        file >> pages;
+        rlimit tight = before;
+        tight.rlim_cur =
+            pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (std::size_t{64} << 20);
+        ::setrlimit(RLIMIT_AS, &tight);
+        const std::string told = outcome_of([&] { return pool.apply(huge, {200u << 20}); });
+        ::setrlimit(RLIMIT_AS, &before);
+        CHECK(told == "std::system_error");
+        CHECK(pool.apply(huge, {200u << 20}).size() == 200u << 20);
+        CHECK(pool.apply(own_pid) == worker);
+    });
+}
+
+TEST_CASE("A task that forks and returns twice: the copy ends, the worker answers",
+          "[crash][pool]") {
+    on_process_pools(1, [](auto& pool) {
+        const int worker = pool.apply(own_pid);
+        for (int i = 0; i < 20; ++i) {
+            Watch watch;
+            CHECK(outcome_of([&] { return pool.apply(return_twice, {i}); }) == "value");
+            CHECK(pool.map(square, numbers(20)) == serial_squares(20));
+        }
+        CHECK(pool.apply(own_pid) == worker);
+        CHECK(eventually([&] { return descendants_of(worker).empty(); }));
+    });
 }
 
 TEST_CASE("Descriptors exhausted while a pool works delay nothing for ever", "[crash][pool]") {

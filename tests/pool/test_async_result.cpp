@@ -2,6 +2,8 @@
 // AsyncResult: values, errors, copies, callbacks, cancelling, and a life longer than its pool's.
 #include "pool/pool_faults.hpp"
 
+#include <sys/wait.h>
+
 #include <atomic>
 #include <type_traits>
 
@@ -282,4 +284,31 @@ TEST_CASE("A callback that never returns holds up callbacks, not workers", "[poo
         CHECK(outcome(slow) == "value");
         CHECK(job.get(patience) == 25);
     });
+}
+
+TEST_CASE("AsyncResult.ready in a forked copy throws and takes no result from the parent",
+          "[pool][async_result]") {
+    Board board;
+    mp::Pool pool(1);
+    auto result = pool.apply_async(wait_at_gate, {board.ref()});
+    REQUIRE(eventually([&] { return board[arrivals].load() == 1; }));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto end = std::chrono::steady_clock::now() + 300ms;
+        board[gate] = 1;
+        bool refused = true;
+        while (std::chrono::steady_clock::now() < end) {
+            try {
+                (void)result.ready();
+                refused = false;
+            } catch (const mp::ValueError&) {
+            }
+        }
+        ::_exit(refused ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(outcome(result) == "value");
+    CHECK(pool.apply(square, {3}) == 9);
 }

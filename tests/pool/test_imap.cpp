@@ -267,3 +267,105 @@ TEST_CASE("Several imaps of one pool run side by side", "[pool][imap]") {
         CHECK_FALSE(c.next(patience));
     });
 }
+
+TEST_CASE("imap yields what was drawn before its input threw, also within a chunk",
+          "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        const auto input = std::views::iota(0, 10) | std::views::transform([](int i) {
+                               if (i == 5) {
+                                   throw std::domain_error("input");
+                               }
+                               return i;
+                           });
+        for (const int chunksize : {1, 3, 10}) {
+            INFO("chunksize " << chunksize);
+            auto it = pool.imap(square, input, {.chunksize = chunksize});
+            for (int i = 0; i < 5; ++i) {
+                CHECK(it.next(patience) == i * i);
+            }
+            CHECK_THROWS_AS(it.next(patience), std::domain_error);
+            CHECK_FALSE(it.next(patience));
+        }
+    });
+}
+
+TEST_CASE("imap takes any chunksize", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        auto it = pool.imap(square, numbers(5), {.chunksize = std::int64_t{1} << 60});
+        CHECK(outcomes(it, 100).size() == 5);
+    });
+}
+
+TEST_CASE("imap's iterator throws an item's error where it is read, and goes on behind it",
+          "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        const std::vector<int> expected{0, 1, 3, 4, 6, 7, 9};  // every third item throws
+        for (const int chunksize : {1, 3, 100}) {
+            INFO("chunksize " << chunksize);
+            std::vector<int> got;
+            int errors = 0;
+            auto in_the_body = pool.imap(fail_on_third, numbers(10), {.chunksize = chunksize});
+            for (auto it = in_the_body.begin(); it != in_the_body.end(); ++it) {
+                try {
+                    got.push_back(*it);
+                } catch (const std::exception&) {
+                    ++errors;
+                }
+            }
+            CHECK(got == expected);
+            CHECK(errors == 3);
+
+            got.clear();
+            errors = 0;
+            auto without_advance = pool.imap(fail_on_third, numbers(10), {.chunksize = chunksize});
+            auto it = without_advance.begin();
+            for (bool more = true; more;) {
+                try {
+                    for (; it != without_advance.end(); ++it) {
+                        got.push_back(*it);
+                    }
+                    more = false;
+                } catch (const std::exception&) {
+                    ++errors;
+                }
+            }
+            CHECK(got == expected);
+            CHECK(errors == 3);
+
+            got.clear();
+            errors = 0;
+            auto again = pool.imap(fail_on_third, numbers(10), {.chunksize = chunksize});
+            for (bool more = true; more;) {
+                try {
+                    for (const int value : again) {
+                        got.push_back(value);
+                    }
+                    more = false;
+                } catch (const std::exception&) {
+                    ++errors;
+                }
+            }
+            CHECK(got == expected);
+            CHECK(errors == 3);
+        }
+    });
+}
+
+TEST_CASE("imap goes on where a loop was left", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        auto results = pool.imap(square, numbers(6));
+        for (const int value : results) {
+            if (value == 4) {
+                break;
+            }
+        }
+        CHECK(results.next(patience) == 9);
+        CHECK(*results.begin() == 16);
+        std::vector<int> rest;
+        for (const int value : results) {
+            rest.push_back(value);
+        }
+        CHECK(rest == std::vector<int>{25});
+        CHECK_FALSE(results.next(patience));
+    });
+}

@@ -3,6 +3,7 @@
 #include "pool/pool_faults.hpp"
 
 #include <concepts>
+#include <random>
 #include <thread>
 
 using namespace pool_test;
@@ -46,6 +47,20 @@ struct Model {
 
 int raise_floor(int floor, int x) {
     return std::max(floor, x);
+}
+
+constexpr std::chrono::microseconds the_limit{3000};
+
+/// 1: works until its time limit, give or take a moment. 0: does nothing.
+int until_the_limit(int kind) {
+    static std::mt19937 random(static_cast<unsigned>(::getpid()));
+    if (kind == 1) {
+        const auto end = std::chrono::steady_clock::now() + the_limit +
+                         std::chrono::microseconds(static_cast<int>(random() % 200) - 50);
+        while (std::chrono::steady_clock::now() < end) {
+        }
+    }
+    return kind;
 }
 
 }  // namespace
@@ -140,6 +155,26 @@ TEST_CASE("A time limit keeps the other items of the chunk", "[pool][options]") 
                                  {.chunksize = 4, .timeout = 0.2s}),
                         mp::TimeoutError);
     });
+}
+
+TEST_CASE("An item that ends just at its time limit does not cost the one behind it",
+          "[pool][options]") {
+    // All of them end about when they are looked at; what follows is far from its limit.
+    mp::Pool pool(2);
+    std::vector<int> list;
+    for (int i = 0; i < 4; ++i) {
+        list.insert(list.end(), {1, 0, 0, 0, 0, 0, 0, 0});
+    }
+    for (long round = 0; round < scaled(100); ++round) {
+        Watch watch;
+        auto it = pool.imap(until_the_limit, list, {.chunksize = 8, .timeout = the_limit});
+        const auto told = outcomes(it, 100);
+        REQUIRE(told.size() == list.size());
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            INFO("item " << i << ": " << told[i]);
+            REQUIRE((list[i] == 1 || told[i] == "0"));
+        }
+    }
 }
 
 TEST_CASE("A time limit is one of the item: queued items do not age", "[pool][options]") {

@@ -124,6 +124,7 @@ class AsyncResult {
     bool wait(Timeout timeout) const {
         return cell().runs_on->wait(job_->ready(), detail::Deadline(timeout));
     }
+    /// @throws ValueError in a process that was forked from the one that made the call
     [[nodiscard]] bool ready() const {
         if (!job_done())
             cell().runs_on->look();

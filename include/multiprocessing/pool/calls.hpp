@@ -149,7 +149,7 @@ class free_calls {
     }
     template <task_function F>
     IMapIterator<result_of<F>> imap(F&& f, braced_items<F> items, ImapOptions options = {}) {
-        return imap(std::forward<F>(f), std::vector<item_or_null<F>>(items), std::move(options));
+        return imap(std::forward<F>(f), std::vector<item_or_any<F>>(items), std::move(options));
     }
 
     /// The same, in the order in which they are done. @par Python `Pool.imap_unordered`
@@ -165,7 +165,7 @@ class free_calls {
     template <task_function F>
     IMapIterator<result_of<F>> imap_unordered(F&& f, braced_items<F> items,
                                               ImapOptions options = {}) {
-        return imap_unordered(std::forward<F>(f), std::vector<item_or_null<F>>(items),
+        return imap_unordered(std::forward<F>(f), std::vector<item_or_any<F>>(items),
                               std::move(options));
     }
 

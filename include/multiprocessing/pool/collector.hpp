@@ -49,6 +49,8 @@ class collector {
     void settle(flight& sent, const answer& got, std::vector<job_ref>& done) {
         if (got.items > sent.items)
             throw UnpicklingError("a worker answered more items than it was sent");
+        if (got.failure)
+            return settle_all_with(sent, got, done);
         for_each_record(
             got.records, got.items,
             [&](record_kind kind, std::uint64_t item, std::uint64_t count, input_cursor& cursor) {
@@ -73,6 +75,14 @@ class collector {
     }
 
   private:
+    static void settle_all_with(flight& sent, const answer& got, std::vector<job_ref>& done) {
+        sent.for_items(sent.settled, got.items,
+                       [&](const job_ref& owner, std::uint64_t first, std::uint64_t count) {
+                           for (std::uint64_t i = 0; i < count; ++i)
+                               settle_with(owner, first + i, got.failure, done);
+                       });
+        sent.settled = std::max(sent.settled, got.items);
+    }
     static void settle_block(const flight& sent, std::uint64_t item, std::uint64_t count,
                              input_cursor& cursor, std::vector<job_ref>& done) {
         std::uint64_t size = 0;

@@ -97,6 +97,7 @@ class dispatcher {
     /// is no memory for it at the moment
     outcome send_next(worker_slot& worker, std::size_t workers, std::vector<job_ref>& rejected) {
         flight packed;
+        const std::uint64_t chunks_left = worker.chunks_left;
         pack(worker, workers, packed, rejected);
         if (packed.items == 0)
             return outcome::nothing;
@@ -113,6 +114,7 @@ class dispatcher {
         std::memcpy(buffer_, &header, sizeof header);
         if (!worker.link->try_send({buffer_, sizeof header + inline_size})) {
             push_front(packed.cut(0));
+            worker.chunks_left = chunks_left;
             if (packed.body)
                 bodies_->release(packed.body);
             return outcome::blocked;
@@ -188,8 +190,10 @@ class dispatcher {
             owner.write_prefix(prefix_);
             const std::size_t compared = offsetof(run_header, items);
             const std::size_t rest = sizeof(run_header);
+            // What is claimed together belongs to one job, so that it can be cancelled alone.
             const bool same =
-                run_at_ != no_run && run_prefix_ == prefix_.size() &&
+                run_at_ != no_run && (owner.limits().chunk == 1 || run_owner_ == &owner) &&
+                run_prefix_ == prefix_.size() &&
                 std::memcmp(message_.data() + run_at_, prefix_.data(), compared) == 0 &&
                 std::memcmp(message_.data() + run_at_ + rest, prefix_.data() + rest,
                             prefix_.size() - rest) == 0;
@@ -197,6 +201,7 @@ class dispatcher {
             if (!same) {
                 append_padding(message_);
                 run_at_ = message_.size();
+                run_owner_ = &owner;
                 run_prefix_ = prefix_.size();
                 message_.append(prefix_.data(), prefix_.size());
             }
@@ -256,6 +261,7 @@ class dispatcher {
     spill_buffer message_;
     heap_buffer prefix_;
     std::size_t run_at_ = no_run, run_prefix_ = 0;
+    const remote_job* run_owner_ = nullptr;  // whose items began the run
     alignas(16) std::byte buffer_[channel_layout::message_size];
 };
 

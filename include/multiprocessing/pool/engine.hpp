@@ -101,7 +101,8 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         unlock(lock);
         return ready.load(std::memory_order_acquire);
     }
-    void look() noexcept override {
+    void look() override {
+        refuse_if_forked();
         if (attention_.has_news())
             pump_if_free();
     }
@@ -182,10 +183,10 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         if (forked())
             throw ValueError("Pool not running: it belongs to the process that forked this one");
     }
-    static void throw_interrupt_without(std::unique_lock<std::mutex>& lock) {
+    void throw_interrupt_without(std::unique_lock<std::mutex>& lock) {
         if (!interrupt_pending.load(std::memory_order_relaxed))
             return;
-        lock.unlock();
+        unlock(lock);
         check_interrupt();
         lock.lock();
     }
@@ -198,6 +199,12 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         announce();
         hungry_.store(scheduler_.hungry(), std::memory_order_release);
         wake_dispatcher_if_needed();
+    }
+    /// Reacts to deaths and deadlines, and announces the jobs that are settled by that.
+    void supervise() noexcept {
+        scheduler_.supervise();
+        announce();
+        hungry_.store(scheduler_.hungry(), std::memory_order_release);
     }
     void pump_if_free() noexcept {
         for (;;) {
@@ -250,7 +257,8 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         attention_.start_attending();
         const bool done = os::spin_until(
             [&] {
-                look();
+                if (attention_.has_news())
+                    pump_if_free();
                 return ready.load(std::memory_order_acquire);
             },
             waiter_spin);
@@ -315,8 +323,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     /// @returns true when the pool has ended
     bool step(std::unique_lock<std::mutex>& lock) noexcept {
         pump();
-        scheduler_.supervise();
-        announce();
+        supervise();
         if (call_back(lock))
             return false;
         if (terminating_.load(std::memory_order_acquire)) {
@@ -338,10 +345,11 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     }
     /// A callback waits for another call: meanwhile the pool's thread goes on with its work.
     void serve_nested(std::unique_lock<std::mutex>& lock) noexcept {
-        scheduler_.supervise();
-        if (terminating_.load(std::memory_order_acquire))
+        supervise();
+        if (terminating_.load(std::memory_order_acquire)) {
             scheduler_.reject_everything();
-        announce();
+            announce();
+        }
         call_back(lock);
     }
     /// One callback at a time: one that waits for another call runs the later ones itself.

@@ -86,6 +86,7 @@ void execute_items(run_execution& run, Function& f) {
                     run.begin_in_block(done);
                     const result value = codec_of<F>::call(
                         f, given.arguments + std::size_t{done} * codec_of<F>::fixed_size);
+                    run.leave_if_forked();
                     std::memcpy(given.results + done * sizeof(result), std::addressof(value),
                                 sizeof(result));
                 }

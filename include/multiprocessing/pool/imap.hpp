@@ -79,7 +79,8 @@ class chunk_source {
   public:
     virtual ~chunk_source() = default;
     /// @returns nothing at the end of the input
-    /// @throws what the input throws, after which it has ended
+    /// @throws what the input throws, once everything that was drawn before has been returned;
+    /// after that the input has ended
     virtual std::optional<chunk_of_input<R>> next(std::uint64_t most,
                                                   const std::shared_ptr<finished_line>& line) = 0;
 };
@@ -92,12 +93,27 @@ class range_source final : public chunk_source<R> {
 
     std::optional<chunk_of_input<R>> next(std::uint64_t most,
                                           const std::shared_ptr<finished_line>& line) override {
+        owned_items<Item> items;
+        try {
+            if (!failure_)
+                draw(most, items);
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+        if (items.size() != 0)
+            return make_(std::move(items), line);
+        if (failure_)
+            std::rethrow_exception(failure_);
+        return std::nullopt;
+    }
+
+  private:
+    void draw(std::uint64_t most, owned_items<Item>& items) {
         if (!next_)
             next_.emplace(std::ranges::begin(range_));
         else if (advance_)
             ++*next_;
         advance_ = false;
-        owned_items<Item> items;
         while (*next_ != std::ranges::end(range_)) {
             items.push_back(**next_);
             advance_ = true;
@@ -106,16 +122,13 @@ class range_source final : public chunk_source<R> {
             ++*next_;
             advance_ = false;
         }
-        if (items.size() == 0)
-            return std::nullopt;
-        return make_(std::move(items), line);
     }
 
-  private:
     Range range_;
     Make make_;
     std::optional<std::ranges::iterator_t<Range>> next_;
     bool advance_ = false;
+    std::exception_ptr failure_;  // what the input threw: nothing more is drawn
 };
 
 }  // namespace detail
@@ -149,6 +162,7 @@ class IMapIterator {
         buffersize_ = other.buffersize_;
         input_error_ = std::move(other.input_error_);
         shown_ = std::move(other.shown_);
+        seen_ = other.seen_;
         finished_ = other.finished_;
         return *this;
     }
@@ -170,34 +184,33 @@ class IMapIterator {
         iterator() = default;
         explicit iterator(IMapIterator& results) : results_(&results) {}
 
+        /// @throws what the item's call threw; the iteration goes on behind it, after ++ or without
         value_type& operator*() const {
-            load();
-            return *results_->shown_;
+            results_->show();
+            return results_->look();
         }
         iterator& operator++() {
-            load();
-            results_->shown_.reset();
+            if (results_->shown_.index() == 0)
+                results_->show();
+            results_->pass();
             return *this;
         }
         void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) { return i.at_end(); }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) {
+            i.results_->show();
+            return i.results_->shown_.index() == 0;
+        }
 
       private:
-        [[nodiscard]] bool at_end() const {
-            load();
-            return !results_->shown_;
-        }
-        // Not in operator++: after an item that threw, the next comparison goes on behind it.
-        void load() const {
-            if (!results_->shown_ && !results_->finished_) {
-                results_->shown_ = results_->next();
-                results_->finished_ = !results_->shown_;
-            }
-        }
         IMapIterator* results_ = nullptr;
     };
 
-    [[nodiscard]] iterator begin() { return iterator(*this); }
+    /// Goes on behind the last item that was looked at.
+    [[nodiscard]] iterator begin() {
+        if (seen_)
+            pass();
+        return iterator(*this);
+    }
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
     /// For the pools.
@@ -211,27 +224,60 @@ class IMapIterator {
           buffersize_(buffersize) {}
 
   private:
+    // A result at index 1, an exception at 2, neither at the end.
+    using outcome = typename detail::chunk_results<R>::outcome;
+
     std::optional<value_type> next(detail::Deadline deadline) {
-        if (current_.results == nullptr && !take_chunk(deadline))
+        if (seen_)
+            pass();
+        outcome taken = shown_.index() == 0 ? take(deadline) : std::exchange(shown_, outcome());
+        if (taken.index() == 0)
             return std::nullopt;
-        auto& outcome = current_.results->outcomes[position_++];
-        --outstanding_;
-        auto taken = std::move(outcome);
-        if (position_ == current_.results->outcomes.size())
-            current_ = {};
         if (taken.index() == 2)
             std::rethrow_exception(std::get<2>(taken));
         return std::get<1>(std::move(taken));
     }
 
-    /// Makes a finished chunk the current one. @returns false at the end
+    /// Makes the next outcome the one that iterators refer to, if they refer to none, or to an
+    /// exception that was thrown.
+    void show() {
+        if (shown_.index() == 2 && seen_)
+            pass();
+        if (shown_.index() == 0 && !finished_) {
+            shown_ = take(detail::Deadline());
+            finished_ = shown_.index() == 0;
+        }
+    }
+    value_type& look() {
+        seen_ = true;
+        if (shown_.index() == 2)
+            std::rethrow_exception(std::get<2>(shown_));
+        return std::get<1>(shown_);
+    }
+    void pass() noexcept {
+        shown_.template emplace<0>();
+        seen_ = false;
+    }
+
+    outcome take(detail::Deadline deadline) {
+        if (current_.results == nullptr && !take_chunk(deadline)) {
+            outcome last;
+            if (input_error_)
+                last.template emplace<2>(std::exchange(input_error_, nullptr));
+            return last;
+        }
+        outcome taken = std::move(current_.results->outcomes[position_++]);
+        --outstanding_;
+        if (position_ == current_.results->outcomes.size())
+            current_ = {};
+        return taken;
+    }
+
+    /// Makes a finished chunk the current one. @returns false when there is none left
     bool take_chunk(detail::Deadline deadline) {
         fill();
-        if (window_.empty()) {
-            if (input_error_)
-                std::rethrow_exception(std::exchange(input_error_, nullptr));
+        if (window_.empty())
             return false;
-        }
         const auto& ready = line_ == nullptr ? window_.front().work->ready() : line_->any;
         if (!ready.load(std::memory_order_acquire) && !runs_on_->wait(ready, deadline))
             throw TimeoutError("imap: the next result is not there in time");
@@ -297,8 +343,9 @@ class IMapIterator {
     std::uint64_t outstanding_ = 0;  // items drawn whose results were not taken
     std::uint64_t chunksize_ = 1, buffersize_ = 1;
     std::exception_ptr input_error_;
-    std::optional<value_type> shown_;  // what the range iterator refers to
-    bool finished_ = false;
+    outcome shown_;          // what iterators refer to
+    bool seen_ = false;      // it was read, or thrown
+    bool finished_ = false;  // an iterator has come to the end
 };
 
 }  // namespace v0

@@ -92,11 +92,17 @@ inline constexpr bool is_initializer_list<std::initializer_list<T>> = true;
 template <class R>
 concept input_items = std::ranges::input_range<R> && !is_initializer_list<std::remove_cvref_t<R>>;
 
+/// The item of a function whose parameter cannot be told: whatever a braced list holds, what is
+/// said about the function must be the only error.
+struct any_item {
+    template <class T>
+    any_item(T&&) noexcept {}  // NOLINT: a conversion
+};
 /// The element types of braced lists where the function may not be known yet.
 template <class F>
-using item_or_null = std::conditional_t<std::is_void_v<item_of<F>>, std::nullptr_t, item_of<F>>;
+using item_or_any = std::conditional_t<std::is_void_v<item_of<F>>, any_item, item_of<F>>;
 template <class F>
-using braced_items = std::initializer_list<item_or_null<F>>;
+using braced_items = std::initializer_list<item_or_any<F>>;
 template <class F>
 using braced_rows = std::initializer_list<arguments_for<F>>;
 

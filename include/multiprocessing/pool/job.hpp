@@ -40,7 +40,8 @@ class executor {
     /// @throws KeyboardInterrupt under an InterruptGuard
     virtual bool wait(const std::atomic<bool>& ready, Deadline deadline) = 0;
     /// Takes in results that are there, without waiting.
-    virtual void look() noexcept = 0;
+    /// @throws ValueError in a forked copy of the process that made the call
+    virtual void look() = 0;
     /// @returns false when the job was ready already
     virtual bool cancel(job& cancelled) = 0;
     /// Drops what was not started of a job whose results nobody wants any more.

@@ -210,7 +210,7 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
             return detail::refused<IMapIterator<R>>();
     }
     IMapIterator<R> imap(Items items, ImapOptions options = {}) {
-        return imap(std::vector<detail::item_or_null<F>>(items), std::move(options));
+        return imap(std::vector<detail::item_or_any<F>>(items), std::move(options));
     }
     template <detail::input_items In>
     IMapIterator<R> imap_unordered(In&& items, ImapOptions options = {}) {
@@ -221,7 +221,7 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
             return detail::refused<IMapIterator<R>>();
     }
     IMapIterator<R> imap_unordered(Items items, ImapOptions options = {}) {
-        return imap_unordered(std::vector<detail::item_or_null<F>>(items), std::move(options));
+        return imap_unordered(std::vector<detail::item_or_any<F>>(items), std::move(options));
     }
 
     /// For pool_lifetime.

@@ -12,6 +12,8 @@
 #include <type_traits>
 
 #include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/os/fork_count.hpp>
+#include <multiprocessing/os/process.hpp>
 #include <multiprocessing/serialization/exception.hpp>
 #include <multiprocessing/serialization/pickle.hpp>
 #include <multiprocessing/transport/message.hpp>
@@ -28,6 +30,7 @@ struct worker_state {
     void* bound = nullptr;         // the pool's own function, for Pool<F>
     std::uint32_t claim_size = 1;  // items claimed at once where a chunk allows it
     std::uint64_t claimed_at = 0;
+    unsigned made_in = os::fork_count();
 };
 
 /// Executes the items of one run. A thunk calls `next()`, reads the arguments from `arguments()`,
@@ -108,6 +111,7 @@ class run_execution {
 
     template <class R>
     void value(const R& result) {
+        leave_if_forked();
         output_buffer& answer = worker_->port.answer();
         if constexpr (bitwise<R>) {
             open_block(answer);
@@ -135,6 +139,7 @@ class run_execution {
     }
     /// Ends the item of a function that returns void.
     void nothing() {
+        leave_if_forked();
         output_buffer& answer = worker_->port.answer();
         open_block(answer);
         answer.append_value(std::uint8_t{0});
@@ -142,6 +147,7 @@ class run_execution {
         finish();
     }
     void exception(const std::exception_ptr& error) {
+        leave_if_forked();
         output_buffer& answer = worker_->port.answer();
         close_block(answer);
         const std::size_t at = begin_record(answer);
@@ -150,15 +156,24 @@ class run_execution {
         finish();
     }
 
+    /// A task that forked and returned twice: the copy is not the worker, and ends here, before it
+    /// touches what the worker shares with the parent.
+    void leave_if_forked() const noexcept {
+        if (os::fork_count() != worker_->made_in) [[unlikely]]
+            os::end_process(1);
+    }
+
     /// Ends the run; the records of the next one begin aligned.
     void end() { close_block(worker_->port.answer()); }
 
   private:
-    // Short items of one chunk are claimed together, so that claiming costs less than they do.
+    // Short items of one chunk are claimed together, so that claiming costs less than they do. Not
+    // those with a time limit: an item that waits behind one that is killed must not have begun.
     bool claim_more() {
-        const std::uint64_t now = header_.chunk > 1 ? os::steady_nanoseconds() : 0;
+        const bool together = header_.chunk > 1 && header_.timeout == 0;
+        const std::uint64_t now = together ? os::steady_nanoseconds() : 0;
         std::uint32_t& size = worker_->claim_size;
-        if (header_.chunk > 1) {
+        if (together) {
             const std::uint64_t elapsed = now - worker_->claimed_at;
             if (elapsed < 2'000)
                 size = std::min<std::uint32_t>(size * 2, 64);
@@ -167,7 +182,7 @@ class run_execution {
             worker_->claimed_at = now;
         }
         const auto most = static_cast<std::uint32_t>(
-            std::min({std::uint64_t{size}, std::max<std::uint64_t>(header_.chunk, 1), left_}));
+            together ? std::min({std::uint64_t{size}, std::uint64_t{header_.chunk}, left_}) : 1);
         claimed_ = worker_->port.claim_items(most);
         return claimed_ != 0;
     }

@@ -66,7 +66,9 @@ class scheduler {
         guard([this] {
             const auto now = clock::now();
             supervisor_.handle_events(done_);
-            next_look_ = timed_ ? supervisor_.check_deadlines(now) : clock::time_point::max();
+            next_look_ = supervisor_.start_missing(now);
+            if (timed_)
+                next_look_ = std::min(next_look_, supervisor_.check_deadlines(now));
             supervisor_.retire_used_up();
             if (std::exchange(blocked_, false) || unbalanced())
                 next_look_ = std::min(next_look_, now + supervisor::balance_interval);
@@ -100,7 +102,7 @@ class scheduler {
             for (worker_slot& worker : supervisor_.workers()) {
                 if (!worker.has_part_of(cancelled))
                     continue;
-                dispatcher_.push_front(worker.recall(bodies_));
+                supervisor_.recall(worker);
                 if (worker.executes_part_of(cancelled))
                     supervisor_.condemn(worker, error);
             }

@@ -196,6 +196,12 @@ auto rows_of(braced_rows<F> rows) {
     return tuples;
 }
 
+/// How far an imap reads ahead unless it is told: 32 chunks a worker.
+constexpr std::uint64_t default_buffersize(std::uint64_t chunksize, std::size_t workers) noexcept {
+    const std::uint64_t chunks = 32 * std::max<std::uint64_t>(workers, 1);
+    return chunksize > ~std::uint64_t{0} / chunks ? ~std::uint64_t{0} : chunks * chunksize;
+}
+
 template <class Backend, class Call, class Range>
 auto submit_imap(Backend& backend, Call call, Range&& range, const ImapOptions& options,
                  bool ordered) {
@@ -206,9 +212,9 @@ auto submit_imap(Backend& backend, Call call, Range&& range, const ImapOptions& 
     backend.check_running();
     const std::uint64_t chunksize =
         options.chunksize ? options.chunksize->at_least(1, "chunksize") : 1;
-    const std::uint64_t buffersize =
-        options.buffersize ? options.buffersize->at_least(1, "buffersize")
-                           : 32 * chunksize * std::max<std::size_t>(backend.workers(), 1);
+    const std::uint64_t buffersize = options.buffersize
+                                         ? options.buffersize->at_least(1, "buffersize")
+                                         : default_buffersize(chunksize, backend.workers());
     job_limits limits;
     set_limits(limits, options.timeout, options.retries);
     auto make = [runs_on = backend.runs_on(), call = std::move(call), limits](

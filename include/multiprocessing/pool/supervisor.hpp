@@ -12,6 +12,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,10 @@ class supervisor {
 
     // How long idle workers wait before work that a busy one has not started is taken from it.
     static constexpr std::chrono::microseconds balance_interval{500};
+    // A worker that cannot be replaced for want of descriptors, memory or processes: how long until
+    // that is tried again, and for how long a pool without any worker may hope.
+    static constexpr std::chrono::milliseconds start_interval{50};
+    static constexpr std::chrono::seconds start_patience{2};
 
     supervisor(const worker_plan& plan, fork_server& server, dispatcher& work, collector& results,
                arena& bodies, std::array<int, 3> shared_descriptors)
@@ -76,9 +81,29 @@ class supervisor {
                     bury(*worker, event->exitcode, done);
                     break;
                 case child_event::kind::failed:
-                    os::throw_system_error("the pool cannot start a worker: fork", event->error);
+                    recall(*worker);
+                    *worker = worker_slot{};
+                    cannot_start(std::make_exception_ptr(
+                        std::system_error(event->error, std::system_category(),
+                                          "the pool cannot start a worker: fork")));
+                    break;
             }
         }
+    }
+
+    /// Starts the workers that could not be replaced when their predecessors ended.
+    /// @returns when to try again
+    /// @throws std::system_error when there has been no worker at all for too long
+    clock::time_point start_missing(clock::time_point now) {
+        if (next_start_ == clock::time_point::max() || now < next_start_)
+            return next_start_;
+        if (all_ended() && now - failing_since_ > start_patience)
+            std::rethrow_exception(start_failure_);
+        next_start_ = clock::time_point::max();
+        for (worker_slot& worker : workers_)
+            if (worker.link == nullptr && replacing_)
+                try_start(worker);
+        return next_start_;
     }
 
     /// A worker's first answer: it is ready, or its initializer failed.
@@ -92,16 +117,20 @@ class supervisor {
         }
         worker.ready = true;
         failed_starts_ = 0;
+        start_failure_ = nullptr;
     }
 
-    /// Kills a worker because of the item it runs; everything it has not started goes elsewhere.
+    /// Kills a worker because of what it runs; everything it has not started goes elsewhere.
     void condemn(worker_slot& worker, std::exception_ptr error) {
         if (worker.condemned || worker.link == nullptr)
             return;
-        dispatcher_->push_front(worker.recall(*bodies_));
+        recall(worker);
         worker.condemned = std::move(error);
         server_->signal(worker.id, SIGKILL);
     }
+    /// Takes back everything that the worker has not started. From here on it starts nothing more
+    /// until it has answered.
+    void recall(worker_slot& worker) { dispatcher_->push_front(worker.recall(*bodies_)); }
 
     /// Retires workers that have done their share of tasks.
     void retire_used_up() {
@@ -125,8 +154,7 @@ class supervisor {
             if (worker.flights.empty() || worker.condemned)
                 continue;
             const auto active = worker.link->watch();
-            const bool runs = active.running >> 32 == active.finished >> 32 &&
-                              active.finished <= active.running && active.started_at != 0;
+            const bool runs = active.busy() && active.started_at != 0;
             const auto limit = runs ? timeout_of(worker, active.running) : shortest_timeout(worker);
             if (limit == std::chrono::nanoseconds::zero())
                 continue;
@@ -140,13 +168,20 @@ class supervisor {
             const clock::time_point end =
                 clock::time_point(std::chrono::nanoseconds(active.started_at)) + limit +
                 worker.excused;
-            if (now < end)
+            if (now < end) {
                 next = std::min(next, end);
-            else
+                continue;
+            }
+            recall(worker);
+            // Did it end just now? Then the next one, which began meanwhile, is innocent.
+            const auto still = worker.link->watch();
+            if (still.busy() && still.running == active.running)
                 condemn(worker, std::make_exception_ptr(
                                     TimeoutError("Pool: an item ran longer than its timeout of " +
                                                  std::to_string(limit.count() / 1'000'000) +
                                                  " ms; its worker was killed")));
+            else
+                next = now;
         }
         return next;
     }
@@ -202,7 +237,7 @@ class supervisor {
             if (now - worker.watched_at < balance_interval) {
                 again = true;
             } else {
-                dispatcher_->push_front(worker.recall(*bodies_));
+                recall(worker);
                 worker.stalled = !worker.flights.empty();  // else it had not even begun
             }
         }
@@ -292,7 +327,23 @@ class supervisor {
                                       std::to_string(pid) + ", " + how(exitcode) + ")",
                                   pid, exitcode);
         if (replacing_)
+            try_start(worker);
+    }
+    /// Leaves the place empty where that is impossible at the moment.
+    void try_start(worker_slot& worker) {
+        try {
             start(worker);
+        } catch (const std::system_error&) {
+            worker = worker_slot{};
+            cannot_start(std::current_exception());
+        }
+    }
+    void cannot_start(std::exception_ptr why) {
+        const auto now = clock::now();
+        if (start_failure_ == nullptr)
+            failing_since_ = now;
+        start_failure_ = std::move(why);
+        next_start_ = now + start_interval;
     }
 
     /// Settles from the staging slots whatever the dead worker finished.
@@ -319,12 +370,13 @@ class supervisor {
                                   std::vector<job_ref>& done) {
         std::vector<slice> again;
         const bool knows = active.running >> 32 == (open.number & 0xffffffffU);
-        const std::uint64_t running = knows ? active.running & 0xffffffffU : open.items;
+        const std::uint64_t running = active.running & 0xffffffffU;
         for (const flight& sent : worker.flights)
             for (std::uint64_t item = sent.settled; item < sent.items; ++item)
                 sent.for_items(
                     item, item + 1, [&](const job_ref& owner, std::uint64_t index, std::uint64_t) {
-                        const bool ran = &sent != &open || item == running;
+                        // Those before it were done, but their results cannot be read.
+                        const bool ran = &sent != &open || (knows && item <= running);
                         const bool run_again = ran ? !worker.condemned && owner->may_retry(index)
                                                    : owner->may_return(index);
                         if (run_again)
@@ -379,6 +431,9 @@ class supervisor {
     std::vector<std::byte> copy_;
     std::uint64_t last_id_ = 0;
     std::size_t failed_starts_ = 0;
+    std::exception_ptr start_failure_;  // the last one since a worker became ready, and the first
+    clock::time_point failing_since_{};
+    clock::time_point next_start_ = clock::time_point::max();  // of workers that are missing
     bool replacing_ = true;
 };
 

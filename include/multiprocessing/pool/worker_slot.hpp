@@ -92,13 +92,17 @@ struct worker_slot {
                     return true;
         return false;
     }
-    /// After a recall: whether an item of the job was started and is not finished.
+    /// After a recall, when the worker can start nothing more: whether an item of the job was
+    /// started and is not finished. Messages before the open one are done.
     [[nodiscard]] bool executes_part_of(const remote_job& wanted) const {
         bool found = false;
-        const auto active = link->watch();
+        const std::uint64_t open = link->look(oldest()).number;
+        const std::uint64_t finished = link->watch().finished;
         for (const flight& sent : flights) {
-            const bool open = active.finished >> 32 == (sent.number & 0xffffffffU);
-            sent.for_items(open ? active.finished & 0xffffffffU : 0, sent.items,
+            if (sent.number != open)
+                continue;
+            const bool knows = finished >> 32 == (open & 0xffffffffU);
+            sent.for_items(knows ? finished & 0xffffffffU : 0, sent.items,
                            [&](const job_ref& owner, std::uint64_t, std::uint64_t) {
                                found = found || owner.get() == &wanted;
                            });

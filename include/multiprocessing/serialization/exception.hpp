@@ -26,26 +26,26 @@ namespace multiprocessing {
 inline namespace v0 {
 
 /// Makes an exception type known, so that it crosses processes with its own type.
-/// @tparam E derives from std::exception; it is constructible from its `what()`, or has a
-/// Boost.Serialization `serialize` and a default constructor. With both, it is constructed from its
-/// text and then filled by `serialize`. Objects of classes derived from E are not meant.
+/// @tparam E a class. One that derives from std::exception is constructible from its `what()`, or
+/// has a Boost.Serialization `serialize` and a default constructor; with both, it is constructed
+/// from its text and then filled by `serialize`. Any other is picklable and default constructible.
+/// Objects of classes derived from E are not meant.
 /// @returns true, for `const bool known = register_exception<MyError>();` at namespace scope, which
 /// makes every process know it before `main`
 /// @note May be called by any thread, at any time, more than once.
 /// @par Python needs no such call: pickle finds an exception's class by its name.
 template <class E>
 bool register_exception() {
-    static_assert(std::is_base_of_v<std::exception, E>,
-                  "multiprocessing::register_exception: the type does not derive from "
-                  "std::exception");
-    static_assert(!std::is_base_of_v<std::exception, E> || detail::text_constructible<E> ||
-                      (std::is_default_constructible_v<E> && Picklable<E>),
+    static_assert(std::is_class_v<E>,
+                  "multiprocessing::register_exception: the type is no class: it neither derives "
+                  "from std::exception nor can it carry where it was thrown");
+    constexpr bool has_text = std::is_base_of_v<std::exception, E> && detail::text_constructible<E>;
+    constexpr bool can_travel = has_text || (std::is_default_constructible_v<E> && Picklable<E>);
+    static_assert(!std::is_class_v<E> || can_travel,
                   "multiprocessing::register_exception: this exception cannot be pickled: give it "
                   "a constructor from std::string (its what()), or a default constructor and a "
                   "Boost.Serialization serialize()");
-    if constexpr (std::is_base_of_v<std::exception, E> &&
-                  (detail::text_constructible<E> ||
-                   (std::is_default_constructible_v<E> && Picklable<E>)))
+    if constexpr (std::is_class_v<E> && can_travel)
         (void)detail::exception_entry_of<E>();
     return true;
 }
@@ -76,14 +76,35 @@ inline void append_causes(std::string& text, const std::exception& error, int de
     }
 }
 
+/// Takes what the exception that is being handled is rebuilt from, if its type is known.
+inline void save_data(exception_record& record, const exception_entry* entry) {
+    if (entry == nullptr)
+        return;
+    try {
+        heap_buffer payload;
+        if (entry->save(payload)) {
+            record.payload.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
+            record.key = entry->type.name();
+        }
+    } catch (const std::bad_alloc&) {
+        throw;
+    } catch (...) {
+        record.payload.clear();  // its own serialize() failed: the text arrives as a RemoteError
+    }
+}
+
 /// Describes the exception that is being handled, if it is no std::exception.
 inline void describe_other(exception_record& record) {
     const std::type_info* type = abi::__cxa_current_exception_type();
-    record.origin.type_name = type == nullptr ? "unknown" : type_name(*type);
+    const exception_entry* entry = type == nullptr ? nullptr : find_exception_entry(type->name());
+    record.origin.type_name =
+        type == nullptr ? "unknown" : type_name(entry != nullptr ? entry->type : *type);
+    save_data(record, entry);
     try {
         throw;
     } catch (const RemoteException& error) {
         record.text = error.what();
+        record.origin = {error.type_name(), error.pid(), error.process_name()};
     } catch (const std::string& text) {
         record.text = text;
     } catch (const char* text) {
@@ -97,7 +118,7 @@ inline void describe_other(exception_record& record) {
     }
 }
 
-/// Fills a record from a std::exception.
+/// Fills a record from a std::exception, which is being handled.
 inline void describe(exception_record& record, const std::exception& error) {
     record.text = error.what();
     append_causes(record.text, error);
@@ -107,19 +128,7 @@ inline void describe(exception_record& record, const std::exception& error) {
         // It passes through this process: where it came from stays what it is.
         record.origin = {remote->type_name(), remote->pid(), remote->process_name()};
     }
-    if (entry == nullptr)
-        return;
-    try {
-        heap_buffer payload;
-        if (entry->save(payload, error)) {
-            record.payload.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
-            record.key = entry->type.name();
-        }
-    } catch (const std::bad_alloc&) {
-        throw;
-    } catch (...) {
-        record.payload.clear();  // its own serialize() failed: the text arrives as a RemoteError
-    }
+    save_data(record, entry);
 }
 
 /// Writes an exception.

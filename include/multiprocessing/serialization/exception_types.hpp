@@ -143,24 +143,32 @@ concept text_constructible =
 struct exception_entry {
     const std::type_info& type;
     const std::type_info& rebuilt;
-    /// Writes the data; false if this one cannot be rebuilt.
-    bool (*save)(output_buffer&, const std::exception&);
+    /// Writes the data of the exception that is being handled; false if it cannot be rebuilt.
+    bool (*save)(output_buffer&);
     std::exception_ptr (*load)(input_cursor&, const std::string& text, const exception_origin&);
     const exception_entry* next = nullptr;
 };
 
+/// Types that are filled with what they held, besides their text.
 template <class E>
-bool save_exception_data(output_buffer& buffer, const std::exception& error) {
-    const E& exact = dynamic_cast<const E&>(error);
-    if constexpr (has_exception_data<E>) {
-        const auto data = exception_data<E>::take(exact);
-        if constexpr (requires { std::get<0>(data).known(); }) {
-            if (!std::get<0>(data).known())
-                return false;
+inline constexpr bool travels_as_value = boost_serializable<E> ||
+                                         (!std::is_base_of_v<std::exception, E> && Picklable<E>);
+
+template <class E>
+bool save_exception_data(output_buffer& buffer) {
+    try {
+        throw;
+    } catch (const E& exact) {
+        if constexpr (has_exception_data<E>) {
+            const auto data = exception_data<E>::take(exact);
+            if constexpr (requires { std::get<0>(data).known(); }) {
+                if (!std::get<0>(data).known())
+                    return false;
+            }
+            detail::save(buffer, data);
+        } else if constexpr (travels_as_value<E>) {
+            detail::save(buffer, exact);
         }
-        detail::save(buffer, data);
-    } else if constexpr (boost_serializable<E>) {
-        detail::save(buffer, exact);
     }
     return true;
 }
@@ -172,12 +180,12 @@ std::exception_ptr load_exception_data(input_cursor& cursor, const std::string& 
     const auto thrown = [&](auto&&... a) {
         if constexpr (std::is_final_v<E>) {
             E error(std::forward<decltype(a)>(a)...);
-            if constexpr (boost_serializable<E>)
+            if constexpr (travels_as_value<E>)
                 load_into<E>(cursor, error);
             return std::make_exception_ptr(std::move(error));
         } else {
             Rebuilt<E> error(text, origin, std::forward<decltype(a)>(a)...);
-            if constexpr (boost_serializable<E>)
+            if constexpr (travels_as_value<E>)
                 load_into<E>(cursor, error);
             return std::make_exception_ptr(std::move(error));
         }

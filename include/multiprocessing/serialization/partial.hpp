@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -73,10 +74,37 @@ class partial_function {
     std::tuple<Bound...> bound_;
 };
 
+namespace detail {
+
+/// How a value is kept: decayed; a C string as a std::string, for its characters are the sender's
+/// memory, unless the function wants just that pointer.
+template <class Kept, class Parameter>
+using bound_value =
+    std::conditional_t<(std::is_same_v<Kept, const char*> ||
+                        std::is_same_v<Kept, char*>)&&!std::is_same_v<Parameter, Kept>,
+                       std::string, Kept>;
+
+template <class F, class Parameters, class... Bound>
+struct partial_of {
+    using type = partial_function<F, std::decay_t<Bound>...>;
+};
+template <class F, class... A, class... Bound>
+    requires(sizeof...(Bound) <= sizeof...(A))
+struct partial_of<F, pack<A...>, Bound...> {
+    template <std::size_t... I>
+    static partial_function<
+        F, bound_value<std::decay_t<Bound>, std::tuple_element_t<I, std::tuple<A...>>>...>
+        made(std::index_sequence<I...>);
+    using type = decltype(made(std::index_sequence_for<Bound...>()));
+};
+
+}  // namespace detail
+
 /// Binds the first arguments of a function.
 /// @param f a function, a member function (the object comes first) or a function object; a copy of
 /// it is kept
-/// @param bound copies of these are kept; the call passes them as const
+/// @param bound copies of these are kept, of a string literal as a std::string; the call passes
+/// them as const
 /// @returns a callable for the parameters that are left, which can be sent if its parts can
 /// @par Python `functools.partial(f, *args)`; keyword arguments do not exist.
 template <class F, class... Bound>
@@ -85,8 +113,8 @@ template <class F, class... Bound>
     static_assert(
         !detail::known_callable<Function> || sizeof...(Bound) <= detail::pack_of<Function>::size,
         "multiprocessing::partial: more values than the function has parameters");
-    return partial_function<Function, std::decay_t<Bound>...>(std::forward<F>(f),
-                                                              std::forward<Bound>(bound)...);
+    return typename detail::partial_of<Function, detail::pack_of<Function>, Bound...>::type(
+        std::forward<F>(f), std::forward<Bound>(bound)...);
 }
 
 namespace detail {

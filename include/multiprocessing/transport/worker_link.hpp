@@ -10,8 +10,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
+#include <new>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <vector>
 
 #include <multiprocessing/memory/arena.hpp>
@@ -31,6 +34,7 @@ struct answer {
     std::uint64_t items = 0;
     std::uint64_t nanoseconds = 0;
     std::span<const std::byte> records;
+    std::exception_ptr failure;  // why this process has no room for the records
 };
 
 /// @note One thread at a time.
@@ -115,7 +119,13 @@ class worker_link {
         std::memcpy(&header, buffer_, sizeof header);
         if (header.location == 0 && header.size > size - sizeof header)
             throw UnpicklingError("a worker's result message is damaged");
-        return answer{header.number, header.items, header.nanoseconds, records_at(header, buffer_)};
+        answer got{header.number, header.items, header.nanoseconds, {}, nullptr};
+        try {
+            got.records = records_at(header, buffer_);
+        } catch (const std::system_error&) {
+            got.failure = std::current_exception();
+        }
+        return got;
     }
     void release_answer() noexcept {
         control().collected.store(++collected_, std::memory_order_release);
@@ -161,6 +171,11 @@ class worker_link {
         std::uint64_t running = 0;   // item_word
         std::uint64_t finished = 0;  // item_word: how many items of the open message are done
         std::uint64_t started_at = 0;
+
+        /// Whether the item was begun and is not finished.
+        [[nodiscard]] bool busy() const noexcept {
+            return running >> 32 == finished >> 32 && finished <= running;
+        }
     };
     [[nodiscard]] activity watch() const noexcept {
         const std::uint64_t running = control().running.load(std::memory_order_acquire);
@@ -190,16 +205,24 @@ class worker_link {
         std::atomic_thread_fence(std::memory_order_acquire);
         if (std::atomic_ref(slot->location).load(std::memory_order_relaxed) != header.location)
             return std::nullopt;
-        const answer found{number, answered ? header.items : finished & 0xffffffffU, 0, {}};
-        if (found.items <= known)
+        const std::uint64_t items = answered ? header.items : finished & 0xffffffffU;
+        if (items <= known)
             return std::nullopt;
-        const auto records = records_at(header, reinterpret_cast<std::byte*>(slot));
-        copy.assign(records.begin(), records.end());
+        answer found{number, items, 0, {}, nullptr};
+        try {
+            const auto records = records_at(header, reinterpret_cast<std::byte*>(slot));
+            copy.assign(records.begin(), records.end());
+            found.records = copy;
+        } catch (const std::system_error&) {
+            found.failure = std::current_exception();
+        } catch (const std::bad_alloc&) {
+            found.failure = std::current_exception();
+        }
         std::atomic_thread_fence(std::memory_order_acquire);
         if (std::atomic_ref(slot->location).load(std::memory_order_relaxed) != header.location ||
             control().finished.load(std::memory_order_relaxed) >> 32 != finished >> 32)
             return std::nullopt;
-        return answer{found.number, found.items, 0, copy};
+        return found;
     }
 
   private:
