@@ -258,7 +258,7 @@ QUESTIONS = (
     Question(
         "memory", "Memory",
         "Pages that several processes use count once. What one more worker takes, and how much an `imap` grows with the "
-        "length of its input: Python reads the input ahead of its workers. *System calls*: a forked process that waits.",
+        "length of its input, read by a consumer that keeps up. *System calls*: a forked process that waits.",
         (OURS, "system", PYTHON, "executor.py"),
         (
             Figure("worker_fork", "a worker, fork"),
