@@ -97,8 +97,8 @@ class blocked_signals {
     [[nodiscard]] const sigset_t& application() const noexcept { return application_; }
 
   private:
-    sigset_t saved_;
-    sigset_t application_;
+    sigset_t saved_{};  // the kernel fills in its own part alone
+    sigset_t application_{};
 };
 
 /// Reads signals that the process blocks.
