@@ -180,15 +180,12 @@ class queue_memory {
     template <class Try, class Ready>
     bool attempt(Try again, os::futex_word& sleepers, const std::atomic<std::uint64_t>& word,
                  Ready ready, const Deadline& deadline) {
-        constexpr std::chrono::microseconds patience{20};  // waking a sleeper costs more
         if (again())
             return true;
         for (;;) {
             if (deadline.expired())
                 return false;
-            if (os::spin_until(
-                    ready, std::min<std::chrono::nanoseconds>(patience, deadline.remaining())) &&
-                again())
+            if (wait_awake(ready, deadline) && again())
                 return true;
             ++sleepers;
             const std::uint32_t seen = low_half(word).load();
@@ -199,6 +196,37 @@ class queue_memory {
             if (again())
                 return true;
         }
+    }
+    /// Waking a sleeper costs more than what comes at once takes to come. But on a busy machine who
+    /// waits awake takes the CPU from the one that it waits for: it offers it each time, and a
+    /// thread for which nothing came a few times does not try for a while.
+    template <class Ready>
+    static bool wait_awake(Ready ready, const Deadline& deadline) {
+        constexpr std::chrono::microseconds longest{20};
+        constexpr int most_failures = 3;
+        constexpr int pause_length = 50;
+        thread_local int failures = 0;
+        thread_local int pause = 0;
+        if (ready())
+            return true;
+        if (pause > 0) {
+            --pause;
+            return false;
+        }
+        const auto end = std::chrono::steady_clock::now() +
+                         std::min<std::chrono::nanoseconds>(longest, deadline.remaining());
+        do {
+            os::yield();
+            if (ready()) {
+                failures = 0;
+                return true;
+            }
+        } while (std::chrono::steady_clock::now() < end);
+        if (++failures == most_failures) {
+            failures = 0;
+            pause = pause_length;
+        }
+        return false;
     }
     static void leave(os::futex_word& sleepers) noexcept {
         std::uint32_t seen = sleepers.load();
