@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -31,136 +32,211 @@ inline namespace v0 {
 namespace detail {
 
 /// A job whose items are executed in this process.
+/// @note `release_inputs` is called without the executor's lock, for arguments may use the pool
+/// when they are destroyed.
 class local_job : public job {
   public:
     using job::job;
 
     /// Executes one item and keeps its outcome in a place of its own. Called without a lock.
     virtual void execute(std::uint64_t index) noexcept = 0;
+    /// Whether items are read where the caller has them: then its call must not return before the
+    /// threads have let go of them.
+    [[nodiscard]] virtual bool borrows() const noexcept { return false; }
 
-    /// Settles an item that was executed. @returns false when the job was settled as a whole before
+    /// Settles an item that was executed; an outcome that cannot be kept is an error.
+    /// @returns false when the job was settled as a whole before
     bool settle(std::uint64_t index) {
         if (settled())
             return false;
-        keep(index);
+        try {
+            keep(index);
+        } catch (...) {
+            fail(index, std::current_exception());
+        }
         count_settled(1);
         return true;
+    }
+
+    void begin() noexcept { ++executing_; }
+    void end() noexcept { --executing_; }
+    /// Whether a thread executes an item. It may go on with one whose job is settled.
+    [[nodiscard]] bool executing() const noexcept { return executing_ != 0; }
+    /// @returns true once, when nobody looks at the inputs any more: they are to be released
+    [[nodiscard]] bool claim_inputs() noexcept {
+        return settled() && !executing() && std::exchange(has_inputs_, false);
     }
 
   protected:
     /// Takes over the outcome of an executed item. Called under the executor's lock.
     virtual void keep(std::uint64_t index) = 0;
+    /// Called where nothing is left to release; in `execute`, by the last item.
+    void forget_inputs() noexcept { has_inputs_ = false; }
+
+  private:
+    friend class finished_jobs;
+
+    counted<local_job> next_;  // among finished jobs
+    std::uint32_t executing_ = 0;
+    bool has_inputs_ = true;
+};
+
+/// A queue of jobs, linked by themselves, so that it takes no memory.
+class finished_jobs {
+  public:
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    void push(const counted<local_job>& finished) noexcept {
+        (last_ == nullptr ? first_ : last_->next_) = finished;
+        last_ = finished.get();
+        ++size_;
+    }
+    [[nodiscard]] counted<local_job> pop() noexcept {
+        counted<local_job> popped = std::move(first_);
+        first_ = std::move(popped->next_);
+        if (--size_ == 0)
+            last_ = nullptr;
+        return popped;
+    }
+
+  private:
+    counted<local_job> first_;
+    local_job* last_ = nullptr;
+    std::size_t size_ = 0;
 };
 
 /// @note Threads cannot be killed: cancel and timeout give up waiting, and the thread goes on with
-/// what it does. The end of the engine waits for what its threads do.
+/// what it does. The end of the engine waits for what its threads do. In a forked copy, which has
+/// no such threads, nothing is touched: another thread may have held the lock.
 class thread_engine final : public executor {
   public:
-    thread_engine(std::size_t threads, std::function<void()> initializer)
-        : initializer_(std::move(initializer)), running_(threads) {
+    /// Starts the threads. @throws std::system_error when they cannot be started; none is left then
+    static std::shared_ptr<thread_engine> make(std::size_t threads,
+                                               std::function<void()> initializer) {
+        const std::shared_ptr<thread_engine> made(
+            new thread_engine(threads, std::move(initializer)));
         const os::blocked_signals blocked;  // the application's signals go to its own threads
+        // They keep the engine alive while they run: the last owner may go in a task or a callback.
         try {
-            for (activity& current : running_)
-                start(blocked.application(), [this, &current] { work(current); });
-            start(blocked.application(), [this] { serve(); });
+            for (activity& current : made->running_)
+                made->start(blocked.application(), [made, &current] { made->work(current); });
+            made->start(blocked.application(), [made] { made->serve(); });
         } catch (...) {
-            dismiss();
+            made->dismiss();
             throw;
         }
+        return made;
     }
     thread_engine(const thread_engine&) = delete;
     thread_engine& operator=(const thread_engine&) = delete;
-    ~thread_engine() override { dismiss(); }
+    ~thread_engine() override = default;
 
     [[nodiscard]] std::size_t workers() const noexcept { return running_.size(); }
 
     void submit(std::span<counted<job>> work) override {
+        refuse_if_forked();
         const std::scoped_lock lock(lock_);
         check_running_locked();
+        std::size_t chunks = 0;
+        for (const counted<job>& one : work)
+            chunks += chunks_of(one->limits());
+        queue_.resize(queue_.size() + chunks);  // nothing throws from here on
+        auto place = queue_.end() - static_cast<std::ptrdiff_t>(chunks);
         for (counted<job>& one : work) {
             const auto owned = std::move(one).as<local_job>();
             const job_limits& limits = owned->limits();
             if (owned->settled())
-                finish(owned);  // of no items
+                announce(owned);  // of no items
             for (std::uint64_t first = 0; first < limits.items; first += limits.chunk)
-                queue_.push_back({owned, first, std::min(limits.chunk, limits.items - first)});
+                *place++ = {owned, first, std::min(limits.chunk, limits.items - first)};
         }
         has_work_.notify_all();
     }
 
     bool wait(const std::atomic<bool>& ready, Deadline deadline) override {
+        if (ready.load(std::memory_order_acquire))
+            return true;
+        refuse_if_forked();
         std::unique_lock lock(lock_);
-        while (!ready.load(std::memory_order_acquire)) {
-            if (deadline.expired())
-                return false;
-            auto limit = deadline.remaining();
-            if (threads_.back().get_id() == std::this_thread::get_id()) {
-                // A callback waits for another call: meanwhile its thread goes on with its work.
-                if (call_back(lock))
-                    continue;
-                const auto next = give_up_late_items();
-                if (ready.load(std::memory_order_acquire) || !calling_back_.empty())
-                    continue;
-                limit = std::clamp<std::chrono::nanoseconds>(
-                    next - Deadline::clock::now(), std::chrono::nanoseconds::zero(), limit);
-            }
-            wait_for_news(lock, limit);
-        }
-        return true;
+        return wait_until(lock, deadline, true,
+                          [&] { return ready.load(std::memory_order_acquire); });
     }
-    void look() noexcept override {}
+    void look() override { refuse_if_forked(); }
 
     bool cancel(job& given) override {
-        const std::scoped_lock lock(lock_);
-        if (given.settled())
+        refuse_if_forked();
+        const counted<local_job> owner(static_cast<local_job*>(&given));
+        std::unique_lock lock(lock_);
+        if (owner->settled())
             return false;
-        given.reject_rest(std::make_exception_ptr(CancelledError("the call was cancelled")));
-        finish(counted<local_job>(static_cast<local_job*>(&given)));
+        owner->reject_rest(std::make_exception_ptr(CancelledError("the call was cancelled")));
+        conclude(owner);
+        release_inputs(owner, lock);
         return true;
     }
+    /// If the items are the caller's, waits for those that run already.
     void abandon(job& dropped) noexcept override {
-        const std::scoped_lock lock(lock_);
-        dropped.reject_rest(nullptr);
+        if (forked())
+            return;
+        const counted<local_job> owner(static_cast<local_job*>(&dropped));
+        std::unique_lock lock(lock_);
+        owner->reject_rest(nullptr);
+        if (owner->borrows())
+            wait_until(lock, Deadline(), false, [&] { return !owner->executing(); });
+        release_inputs(owner, lock);
     }
 
     /// @throws ValueError after close(), or what the initializer threw
     void check_running() {
+        refuse_if_forked();
         const std::scoped_lock lock(lock_);
         check_running_locked();
     }
-    void close() {
+    void close() noexcept {
+        if (forked())
+            return;
         const std::scoped_lock lock(lock_);
         closed_ = true;
         has_work_.notify_all();
     }
     void terminate() noexcept {
-        const std::scoped_lock lock(lock_);
+        if (forked())
+            return;
+        std::unique_lock lock(lock_);
         closed_ = true;
-        reject_everything(std::make_exception_ptr(CancelledError("the pool was terminated")));
         has_work_.notify_all();
+        reject_everything(std::make_exception_ptr(CancelledError("the pool was terminated")), lock);
     }
     /// @throws ValueError while it is running; KeyboardInterrupt
     void join() {
+        refuse_if_forked();
         std::unique_lock lock(lock_);
         if (!closed_)
             throw ValueError("Pool is still running: close() or terminate() it before join()");
         if (called_from_own_thread())
             throw ValueError("Pool.join: a callback cannot wait for its own pool");
         while (ended_ != running_.size() + 1)
-            wait_for_news(lock, wait_slice);
+            wait_for_news(lock, wait_slice, true);
+        std::vector<std::thread> ended = std::exchange(threads_, {});
         lock.unlock();
-        join_threads();
+        for (std::thread& one : ended)
+            one.join();
     }
     /// terminate and join; what the pool's destructor does.
     void dismiss() noexcept {
-        const bool foreign = made_in_ != os::fork_count();  // a forked copy has no such threads
-        if (!foreign)
-            terminate();
-        if (!foreign && !called_from_own_thread())
-            return join_threads();
-        for (std::thread& one : threads_)
-            if (one.joinable())
+        // The handles of a forked copy are left alone, too: threads of its own may have the same.
+        if (forked())
+            return;
+        terminate();
+        const bool own = called_from_own_thread();  // which cannot wait for itself
+        for (std::thread& one : threads_) {
+            if (!one.joinable())
+                continue;
+            if (own)
                 one.detach();
+            else
+                one.join();
+        }
     }
 
   private:
@@ -174,6 +250,9 @@ class thread_engine final : public executor {
         std::uint64_t index = 0;
         Deadline::clock::time_point started{};
     };
+
+    thread_engine(std::size_t threads, std::function<void()> initializer)
+        : initializer_(std::move(initializer)), running_(threads) {}
 
     template <class Body>
     void start(const sigset_t& mask, Body body) {
@@ -189,72 +268,130 @@ class thread_engine final : public executor {
         }
     }
 
+    [[nodiscard]] bool forked() const noexcept { return made_in_ != os::fork_count(); }
+    void refuse_if_forked() const {
+        if (forked())
+            throw ValueError("Pool not running: it belongs to the process that forked this one");
+    }
     void check_running_locked() const {
         if (broken_)
             std::rethrow_exception(broken_);
-        if (closed_ || made_in_ != os::fork_count())
+        if (closed_)
             throw ValueError("Pool not running");
+    }
+    [[nodiscard]] static std::uint64_t chunks_of(const job_limits& limits) noexcept {
+        return limits.items == 0 ? 0 : (limits.items - 1) / limits.chunk + 1;
     }
     [[nodiscard]] bool called_from_own_thread() const noexcept {
         return std::ranges::any_of(threads_, [](const std::thread& one) {
             return one.get_id() == std::this_thread::get_id();
         });
     }
-    void join_threads() noexcept {
-        for (std::thread& one : threads_)
-            if (one.joinable())
-                one.join();
+
+    // ---- waiting
+
+    /// @returns whether `done()` became true before the deadline
+    /// @throws KeyboardInterrupt if it is interruptible
+    template <class Done>
+    bool wait_until(std::unique_lock<std::mutex>& lock, Deadline deadline, bool interruptible,
+                    Done done) {
+        while (!done()) {
+            if (deadline.expired())
+                return false;
+            auto limit = deadline.remaining();
+            if (server_ == std::this_thread::get_id()) {
+                // A callback waits for another call: meanwhile its thread goes on with its work.
+                if (call_back(lock))
+                    continue;
+                const auto next = give_up_late_items();
+                if (done() || !calling_back_.empty())
+                    continue;
+                limit = std::clamp<std::chrono::nanoseconds>(
+                    next - Deadline::clock::now(), std::chrono::nanoseconds::zero(), limit);
+            }
+            wait_for_news(lock, limit, interruptible);
+        }
+        return true;
     }
-    void wait_for_news(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds limit) {
+    void wait_for_news(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds limit,
+                       bool interruptible) {
         ++waiting_;
         news_.wait_for(lock, limit);
         --waiting_;
-        if (interrupt_pending.load(std::memory_order_relaxed)) {
+        if (interruptible && interrupt_pending.load(std::memory_order_relaxed)) {
             lock.unlock();
             check_interrupt();
             lock.lock();
         }
+    }
+    void tell_waiters() noexcept {
+        if (waiting_ != 0)
+            news_.notify_all();
     }
 
     // ---- the threads that execute
 
     void work(activity& current) noexcept {
         initialize();
+        task next;
+        counted<local_job>
+            past;  // dropped without the lock: with it, results may go that use the pool
         std::unique_lock lock(lock_);
         for (;;) {
+            past = std::exchange(next, {}).owner;
+            if (queue_.empty())
+                drop(past, lock);
             has_work_.wait(lock, [this] { return !queue_.empty() || closed_; });
             if (queue_.empty())
                 break;
-            const task next = std::move(queue_.front());
+            next = std::move(queue_.front());
             queue_.pop_front();
             for (std::uint64_t i = 0; i < next.count && !next.owner->settled(); ++i)
-                execute(next.owner, next.first + i, current, lock);
+                execute(next.owner, next.first + i, current, past, lock);
+            release_inputs(next.owner, lock);
+            drop(past, lock);
         }
         end_thread();
     }
     void execute(const counted<local_job>& owner, std::uint64_t index, activity& current,
-                 std::unique_lock<std::mutex>& lock) {
+                 counted<local_job>& past, std::unique_lock<std::mutex>& lock) {
         current = {owner, index, {}};
         if (owner->limits().timeout != std::chrono::nanoseconds::zero()) {
             current.started = Deadline::clock::now();
             service_.notify_one();
         }
+        owner->begin();
         lock.unlock();
+        past = {};
         owner->execute(index);
         lock.lock();
+        owner->end();
         const bool given_up = !current.owner;
         current = {};
-        if (!given_up && owner->settle(index) && owner->settled())
-            finish(owner);
+        const bool completed = !given_up && owner->settle(index) && owner->settled();
+        if (!owner->settled())
+            return;
+        release_inputs(owner, lock);
+        if (completed)
+            conclude(owner);
+        else if (owner->borrows() && !owner->executing())
+            announce(owner);  // it was settled while this item ran
+    }
+    static void drop(counted<local_job>& past, std::unique_lock<std::mutex>& lock) noexcept {
+        if (!past)
+            return;
+        lock.unlock();
+        past = {};
+        lock.lock();
     }
     void initialize() noexcept {
         try {
             if (initializer_)
                 initializer_();
         } catch (...) {
-            const std::scoped_lock lock(lock_);
+            std::unique_lock lock(lock_);
             broken_ = std::current_exception();
-            reject_everything(broken_);
+            reject_everything(broken_, lock);
         }
     }
     void end_thread() noexcept {
@@ -264,35 +401,59 @@ class thread_engine final : public executor {
         service_.notify_one();
     }
 
-    void finish(const counted<local_job>& owner) {
-        owner->release_inputs();
+    // ---- jobs that are settled
+
+    /// Called once, when the job has just been settled. One that borrows its items is announced by
+    /// the last thread that executes one.
+    void conclude(const counted<local_job>& owner) noexcept {
+        if (!owner->borrows() || !owner->executing())
+            announce(owner);
+    }
+    void announce(const counted<local_job>& owner) noexcept {
         if (owner->has_callback()) {
-            calling_back_.push_back(owner);
+            calling_back_.push(owner);
             service_.notify_one();
         } else {
             owner->set_ready();
         }
-        if (waiting_ != 0)
-            news_.notify_all();
+        tell_waiters();
     }
-    void reject_everything(const std::exception_ptr& error) noexcept {
-        for (const task& queued : std::exchange(queue_, {}))
+    /// Releases the inputs if nobody looks at them any more.
+    static void release_inputs(const counted<local_job>& owner,
+                               std::unique_lock<std::mutex>& lock) noexcept {
+        if (!owner->claim_inputs())
+            return;
+        lock.unlock();
+        owner->release_inputs();
+        lock.lock();
+    }
+    /// Called when nothing can be submitted any more.
+    void reject_everything(const std::exception_ptr& error,
+                           std::unique_lock<std::mutex>& lock) noexcept {
+        for (const task& queued : queue_)
             reject_job(queued.owner, error);
         for (activity& current : running_)
             if (current.owner)
                 reject_job(current.owner, error);
+        while (!queue_.empty()) {
+            counted<local_job> owner = std::move(queue_.front().owner);
+            queue_.pop_front();
+            release_inputs(owner, lock);
+            drop(owner, lock);
+        }
     }
     void reject_job(const counted<local_job>& owner, const std::exception_ptr& error) {
         if (owner->settled())
             return;
         owner->reject_rest(error);
-        finish(owner);
+        conclude(owner);
     }
 
     // ---- the thread that runs callbacks and gives up on items that run too long
 
     void serve() noexcept {
         std::unique_lock lock(lock_);
+        server_ = std::this_thread::get_id();
         while (ended_ < running_.size() || !calling_back_.empty()) {
             if (!calling_back_.empty()) {
                 call_back(lock);
@@ -313,14 +474,14 @@ class thread_engine final : public executor {
             return false;
         // One at a time: a callback that waits for another call runs the later ones itself.
         for (std::size_t left = calling_back_.size(); left != 0 && !calling_back_.empty(); --left) {
-            const auto finished = std::move(calling_back_.front());
-            calling_back_.pop_front();
+            counted<local_job> finished = calling_back_.pop();
             lock.unlock();
             finished->run_callback();
             lock.lock();
             finished->set_ready();
+            tell_waiters();
+            drop(finished, lock);
         }
-        news_.notify_all();
         return true;
     }
     /// @returns when the next one is due
@@ -343,7 +504,7 @@ class thread_engine final : public executor {
                               "ThreadPool: an item ran longer than its timeout; its thread goes "
                               "on with it")));
             if (owner->settled())
-                finish(owner);
+                conclude(owner);
         }
         return next;
     }
@@ -354,11 +515,12 @@ class thread_engine final : public executor {
     std::condition_variable has_work_, news_, service_;
     std::deque<task> queue_;
     std::vector<activity> running_;  // one for each thread that executes
-    std::deque<counted<local_job>> calling_back_;
+    finished_jobs calling_back_;
     std::size_t waiting_ = 0, ended_ = 0;
     bool closed_ = false;
     std::exception_ptr broken_;
     std::vector<std::thread> threads_;
+    std::thread::id server_;  // of the thread that runs callbacks
 };
 
 }  // namespace detail

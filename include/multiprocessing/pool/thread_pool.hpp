@@ -2,6 +2,8 @@
 // ThreadPool: the interface of Pool on threads of this process.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <exception>
@@ -87,8 +89,11 @@ class local_apply_job final : public local_call_job<Call, result_of<typename Cal
         : base(std::move(call), limits, std::move(runs_on)), values_(std::move(values)) {}
 
     void execute(std::uint64_t) noexcept override {
-        this->outcomes_[0].run(this->call_.f, std::move(values_));
+        this->outcomes_[0].run(this->call_.f, std::move(*values_));
+        values_.reset();
+        this->forget_inputs();
     }
+    void release_inputs() noexcept override { values_.reset(); }
 
   protected:
     void keep(std::uint64_t) override {
@@ -100,9 +105,16 @@ class local_apply_job final : public local_call_job<Call, result_of<typename Cal
     }
 
   private:
-    tuple_of<typename Call::callable> values_;
+    std::optional<tuple_of<typename Call::callable>> values_;
 };
 
+template <class Items>
+inline constexpr bool are_borrowed = false;
+template <class Item>
+inline constexpr bool are_borrowed<borrowed_items<Item>> = true;
+
+/// Items that stay with the caller are copied if there is a time limit: the call then returns while
+/// a thread may still have one.
 template <class Call, class Items, bool Spread>
 class local_map_job final
     : public local_call_job<Call, list_of<result_of<typename Call::callable>>> {
@@ -114,15 +126,32 @@ class local_map_job final
         : base(std::move(call), limits, std::move(runs_on)),
           items_(std::move(items)),
           missing_(limits.items) {
+        if constexpr (are_borrowed<Items>) {
+            using item = std::remove_cvref_t<decltype(items_[0])>;
+            const std::span<const item> given(items_.data(), items_.size());
+            if constexpr (std::copy_constructible<item>)
+                if (limits.timeout != std::chrono::nanoseconds::zero())
+                    copies_.emplace(given);
+            if (copies_)
+                items_ = Items({copies_->data(), given.size()});
+            else
+                this->forget_inputs();
+        }
         if (missing_ == 0)
             collect();
     }
+    [[nodiscard]] bool borrows() const noexcept override { return are_borrowed<Items> && !copies_; }
 
     void execute(std::uint64_t index) noexcept override {
         if constexpr (Spread)
             this->outcomes_[index].run(this->call_.f, items_[index]);
         else
             this->outcomes_[index].run(this->call_.f, std::forward_as_tuple(items_[index]));
+    }
+    void release_inputs() noexcept override {
+        if constexpr (!are_borrowed<Items>)
+            items_ = Items();
+        copies_.reset();
     }
 
   protected:
@@ -140,16 +169,20 @@ class local_map_job final
 
   private:
     void collect() {
-        this->cell_.value.emplace();
-        if constexpr (!std::is_void_v<typename base::result>) {
-            this->cell_.value->reserve(this->outcomes_.size());
+        if constexpr (std::is_void_v<typename base::result>) {
+            this->cell_.value.emplace();
+        } else {
+            std::vector<typename base::result> list;
+            list.reserve(this->outcomes_.size());
             for (auto& one : this->outcomes_)
-                this->cell_.value->push_back(std::move(*one.value));
+                list.push_back(std::move(*one.value));
+            this->cell_.value.emplace(std::move(list));
         }
         this->outcomes_.clear();
     }
 
     Items items_;
+    std::optional<owned_items<std::remove_cvref_t<decltype(std::declval<Items&>()[0])>>> copies_;
     std::uint64_t missing_;  // results that are not there yet
     std::uint64_t failed_ = ~std::uint64_t{0};
 };
@@ -170,7 +203,12 @@ class local_chunk_job final : public local_call_job<Call, void> {
 
     void execute(std::uint64_t index) noexcept override {
         this->outcomes_[index].run(this->call_.f, std::forward_as_tuple(std::move(items_[index])));
+        if (index + 1 == this->outcomes_.size()) {  // one thread executes them all in a row
+            release_inputs();
+            this->forget_inputs();
+        }
     }
+    void release_inputs() noexcept override { items_ = owned_items<item>(); }
 
   protected:
     void keep(std::uint64_t index) override {
@@ -211,7 +249,7 @@ class thread_backend {
     }
 
     explicit thread_backend(const PoolOptions& options)
-        : engine_(std::make_shared<thread_engine>(
+        : engine_(thread_engine::make(
               options.processes ? options.processes->at_least(1, "processes")
                                 : static_cast<std::size_t>(std::max(1, process_cpu_count())),
               options.initializer.call())) {}
@@ -237,6 +275,11 @@ class thread_backend {
 /// @note What threads cannot do: a task that crashes ends the program; `timeout` and `cancel` give
 /// up waiting and leave the thread to its task; `retries`, `maxtasksperchild` and `start_method`
 /// have no effect. Its destructor waits for the tasks that run.
+/// @note `map` and `starmap` refer to items that stand in a row and are of the function's own type.
+/// When they are interrupted, or the pool is terminated meanwhile, they therefore return when the
+/// items that run already are done; the others are dropped. With a `timeout` they copy the items.
+/// From other items they return at once, as `apply` does, and what runs goes on: what a function
+/// captures by reference must live on.
 /// @par Python `multiprocessing.pool.ThreadPool`
 class ThreadPool : public detail::free_calls<detail::thread_backend>,
                    public detail::pool_lifetime<ThreadPool> {
