@@ -2,13 +2,17 @@
 // Processes that are killed or stopped, wrong keys, silent and slow clients, damaged requests.
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <random>
 #include <string>
 #include <system_error>
@@ -58,6 +62,26 @@ void own_a_manager(std::string path, mp::Queue<pid_t> server) {
     const mp::Manager manager({.address = path});
     server.put(*manager.pid());
     sleep_long();
+}
+
+/// Forks again and again, and counts the children that cannot reach the manager.
+int failing_forks(const mp::DictProxy<int, int>& numbers, int first, int count) {
+    int failures = 0;
+    for (int i = first; i < first + count; ++i) {
+        int status = 0;
+        ::waitpid(raw_child([&] { numbers.set(i, i); }), &status, 0);
+        failures += status != 0 ? 1 : 0;
+    }
+    return failures;
+}
+
+/// The time that a process has spent on a CPU, which other processes do not lengthen.
+std::chrono::duration<double> cpu_time(pid_t pid) {
+    clockid_t clock{};
+    timespec used{};
+    ::clock_getcpuclockid(pid, &clock);
+    ::clock_gettime(clock, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 std::string free_path() {
@@ -110,6 +134,14 @@ std::vector<std::byte> message(managed::verb what, managed::object_id object, Nu
     (buffer.append_value(numbers), ...);
     return {buffer.data(), buffer.data() + buffer.size()};
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool sanitized = false;
+#endif
 
 struct FromServer : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -219,6 +251,76 @@ TEST_CASE("What a killed client held is dropped", "[managers]") {
     CHECK(empties(manager));
 }
 
+TEST_CASE("Threads that fork at the same time have children that reach their manager",
+          "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto numbers = manager.dict<int, int>();
+    std::atomic<int> failures{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+        threads.emplace_back([&, i] { failures += failing_forks(numbers, 1000 * i, 60); });
+    for (auto& thread : threads)
+        thread.join();
+    CHECK(failures == 0);
+    CHECK(numbers.size() == 180);
+}
+
+TEST_CASE("A server that is stopped or busy is ended by signals, a second each", "[managers]") {
+    const Watch watch;
+    std::optional<mp::Manager> manager(std::in_place);
+    const auto value = manager->Value<int>(1);
+    const pid_t server = *manager->pid();
+    Clock::time_point begin;
+    SECTION("stopped") {
+        ::kill(server, SIGSTOP);
+        begin = Clock::now();
+        manager->shutdown();
+        CHECK(manager->exitcode() == -SIGKILL);
+    }
+    SECTION("stopped, and all connections are in use") {
+        const auto queue = manager->Queue<int>();
+        std::thread waiter([&] { CHECK_THROWS_AS(queue.get(), mp::EOFError); });
+        std::this_thread::sleep_for(50ms);
+        ::kill(server, SIGSTOP);
+        begin = Clock::now();
+        manager->shutdown();
+        waiter.join();
+        CHECK(manager->exitcode() == -SIGKILL);
+    }
+    SECTION("busy, by the destructor") {
+        std::thread caller(
+            [&] { CHECK_THROWS_AS(value.update([](int&) { sleep_long(); }), mp::EOFError); });
+        std::this_thread::sleep_for(100ms);
+        begin = Clock::now();
+        manager.reset();
+        caller.join();
+    }
+    CHECK(Clock::now() - begin < 6s);
+    CHECK(gone(server));
+}
+
+TEST_CASE("A stopped server delays a fork by a second, and the child's calls throw", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto value = manager.Value<int>(1);
+    ::kill(*manager.pid(), SIGSTOP);
+    const auto begin = Clock::now();
+    const pid_t child = raw_child([&] {
+        try {
+            value.get();
+        } catch (const mp::EOFError&) {
+            ::_exit(7);
+        }
+    });
+    CHECK(Clock::now() - begin < 4s);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WEXITSTATUS(status) == 7);
+    ::kill(*manager.pid(), SIGCONT);
+    CHECK(value.get() == 1);
+}
+
 TEST_CASE("A killed server ends all calls with EOFError", "[managers]") {
     const Watch watch;
     const std::string path = free_path();
@@ -305,6 +407,10 @@ TEST_CASE("Silent clients and a stopped server: a full backlog is a TimeoutError
     CHECK(Clock::now() - begin < 5s);
 
     ::kill(*manager.pid(), SIGSTOP);
+    CHECK_THROWS_AS(mp::Manager::connect({.address = manager.address(),
+                                          .authkey = manager.authkey(),
+                                          .handshake_timeout = 100ms}),
+                    mp::TimeoutError);
     struct full {};
     try {
         for (;;)
@@ -347,6 +453,71 @@ TEST_CASE("A client that reads no answers is not read from, and delays nobody", 
     CHECK(text.get().size() == 100'000);
     // it goes on where it reads on
     CHECK(eventually([&] { return slow.drain() >= 3'000'000; }));
+}
+
+TEST_CASE("Large values cost the server time in proportion, and none of its memory for long",
+          "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const pid_t server = *manager.pid();
+    constexpr std::size_t size = std::size_t{64} << 20;
+    const std::string large(size, 'x');
+    const auto texts = manager.dict<int, std::string>();
+    const auto queue = manager.Queue<std::string>(1);
+    const auto before = test_support::resident_kib(server);
+    SECTION("set and read") {
+        texts.set(1, large);
+        CHECK(cpu_time(server) < 2s);
+        CHECK(texts.get(1).size() == size);
+        texts.erase(1);
+    }
+    SECTION("by a call that waits") {
+        queue.put("x");
+        std::thread putter([&] { queue.put(large); });
+        std::this_thread::sleep_for(50ms);
+        CHECK(queue.get() == "x");
+        CHECK(queue.get().size() == size);
+        putter.join();
+    }
+    if (!sanitized)  // sanitizers keep what was freed, and malloc() keeps some
+        CHECK(eventually([&] { return test_support::resident_kib(server) < before + size / 1024; },
+                         5s));
+}
+
+TEST_CASE("While a large value comes and goes others are served", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto texts = manager.dict<int, std::string>();
+    const auto number = manager.Value<int>(1);
+    std::atomic<bool> done{false};
+    std::thread large([&] {
+        texts.set(1, std::string(std::size_t{48} << 20, 'x'));
+        (void)texts.get(1);
+        done = true;
+    });
+    int served = 0;
+    for (; !done; ++served)
+        CHECK(number.get() == 1);
+    large.join();
+    CHECK(served > 20);
+}
+
+TEST_CASE("A hundred clients at once each have their answers", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto counter = manager.Value<std::int64_t>(5);
+    manager.globals().set("counter", counter);
+    const auto id = counter.referred().id();
+    std::vector<RawClient> clients;
+    for (int i = 0; i < 100; ++i)
+        clients.emplace_back(manager);
+    for (int round = 0; round < 3; ++round) {
+        for (auto& client : clients)
+            client.send(message(managed::verb::get, id, std::int64_t{0}));
+        for (auto& client : clients)
+            CHECK(client.receive().size() > sizeof(managed::answer_header));
+    }
+    CHECK(counter.get() == 5);
 }
 
 TEST_CASE("Exceptions in the server arrive with their types and change nothing", "[managers]") {

@@ -51,6 +51,13 @@ void disturb(mp::QueueProxy<int> queue, pid_t whom) {
     }
 }
 
+/// Uses a list that was made before this process was started, and one that was made after.
+void use_both(List before, mp::DictProxy<int, List> lists, mp::Event made) {
+    made.wait();
+    lists[0]->append(before.get(0));
+    lists.set(1, before);
+}
+
 void fork_again(List list, mp::Event go, mp::Queue<int> seen) {
     mp::Process grandchild(append_when_told, {list, go, seen},
                            {.start_method = mp::StartMethod::fork});
@@ -78,6 +85,41 @@ TEST_CASE("A proxy that a process is started with outlives its sender's", "[mana
     child->join();
     CHECK(child->exitcode() == 0);
     CHECK(empties(manager));
+}
+
+TEST_CASE("Servers of every start method serve proxies from before and after a start",
+          "[managers]") {
+    const Watch watch;
+    const auto method = every_method();
+    mp::Manager manager({.start_method = method});
+    {
+        const auto before = manager.list<int>({7});
+        const auto lists = manager.dict<int, List>();
+        const mp::Event made;
+        mp::Process child(use_both, std::tuple(before, lists, made), {.start_method = method});
+        child.start();
+        const auto after = manager.list<int>();
+        lists.set(0, after);
+        made.set();
+        child.join();
+        CHECK(child.exitcode() == 0);
+        CHECK(after == Ints{7});
+        CHECK(lists.get(1) == before);
+    }
+    CHECK(empties(manager));
+}
+
+TEST_CASE("Objects that are made and dropped leave the server as small as it was", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto make_and_drop = [&](int count) {
+        for (int i = 0; i < count; ++i)
+            (void)manager.dict<int, int>({{i, i}});
+        CHECK(empties(manager));
+        return test_support::resident_kib(*manager.pid());
+    };
+    const auto before = make_and_drop(500);
+    CHECK(make_and_drop(2000) < before + 1000);
 }
 
 TEST_CASE("A forked child of a forked child has its own references", "[managers]") {

@@ -29,6 +29,7 @@
 #include <multiprocessing/managers/server.hpp>
 #include <multiprocessing/managers/sessions.hpp>
 #include <multiprocessing/managers/value_proxy.hpp>
+#include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/limits.hpp>
 #include <multiprocessing/os/named_memory.hpp>
 #include <multiprocessing/os/random.hpp>
@@ -205,16 +206,19 @@ class BaseManager {
     void shutdown() {
         if (!owns_process())
             return;
+        constexpr std::chrono::seconds patience{1};
+        const detail::Deadline deadline(patience);
         if (session_) {
             try {
-                about_server(detail::managed::verb::shutdown).send();
-            } catch (const EOFError&) {
-                // it has ended already
+                session_->end_server(deadline);
+            } catch (const KeyboardInterrupt&) {
+                throw;
+            } catch (const std::exception&) {
+                // it has ended already, or does not listen
             }
             session_.reset();
         }
-        constexpr std::chrono::seconds patience{1};
-        if (!process_->join(patience)) {
+        if (!process_->join(deadline.remaining(patience))) {
             process_->terminate();
             if (!process_->join(patience))
                 process_->kill();
@@ -370,6 +374,8 @@ class BaseManager {
     void end() noexcept {
         try {
             shutdown();
+        } catch (const KeyboardInterrupt&) {
+            detail::interrupt_pending = true;  // the process is ended below
         } catch (const std::exception& error) {
             get_logger().warning(std::string("manager: shutdown: ") + error.what());
         }

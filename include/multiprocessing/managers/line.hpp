@@ -40,19 +40,25 @@ class line {
   public:
     /// @throws TimeoutError, AuthenticationError or std::system_error when the server cannot be
     ///     reached in time
-    line(const server_address& to, Timeout patience) : connection_(connect(to, patience)) {
-        if (to.authkey) {
-            handshake messages(connection_, patience);
+    line(const server_address& to, Deadline deadline) : connection_(connect(to, deadline)) {
+        if (!to.authkey)
+            return;
+        try {
+            handshake messages(connection_, deadline);
             detail::answer_challenge(messages, *to.authkey);
             detail::deliver_challenge(messages, *to.authkey);
+        } catch (const AuthenticationError&) {
+            if (deadline.expired())
+                throw_silent();
+            throw;
         }
     }
 
-    welcome greet(const hello& greeting, Timeout patience) {
-        send(std::as_bytes(std::span(&greeting, 1)));
+    welcome greet(const hello& greeting, Deadline deadline) {
+        send(std::as_bytes(std::span(&greeting, 1)), deadline);
         heap_buffer reply;
-        if (!receive(reply, Deadline(patience)))
-            throw TimeoutError("manager: the server does not answer");
+        if (!receive(reply, deadline))
+            throw_silent();
         const auto body = body_of(reply);
         if (body.size() != sizeof(welcome))
             throw ProcessError("manager: what listens there is no manager");
@@ -113,8 +119,10 @@ class line {
     static constexpr std::size_t least_step = std::size_t{1} << 10;
     static constexpr std::size_t most_step = std::size_t{256} << 10;
 
-    static Connection connect(const server_address& to, Timeout patience) {
-        const Deadline deadline(patience);
+    [[noreturn]] static void throw_silent() {
+        throw TimeoutError("manager: the server does not answer");
+    }
+    static Connection connect(const server_address& to, Deadline deadline) {
         const auto candidates = socket_addresses(to.address);
         for (std::size_t i = 0;; ++i) {
             try {

@@ -65,7 +65,7 @@ class server_connection final : public call {
             return;
         // memory is taken as the bytes arrive, whatever length was announced
         const std::size_t missing = wanted_ - std::min(wanted_, in_.size());
-        const std::size_t step = std::clamp(missing, least_step, std::max(most_step, in_.size()));
+        const std::size_t step = std::clamp(missing, least_step, most_step);
         try {
             const std::span place(in_.reserve(step), step);
             const os::transfer got = os::receive_some(socket_.get(), place);
@@ -78,12 +78,14 @@ class server_connection final : public call {
         }
         take_messages();
     }
-    /// Sends what there is room for.
+    /// Sends what there is room for, at most a step of it.
     void write() {
         if (!has_output() || broken_)
             return;
         try {
-            const os::transfer sent = os::send_some(socket_.get(), out_.bytes().subspan(sent_), {});
+            const auto rest = out_.bytes().subspan(sent_);
+            const auto step = rest.first(std::min(rest.size(), most_step));
+            const os::transfer sent = os::send_some(socket_.get(), step, {});
             if (sent.state == os::transfer_state::closed)
                 return break_off();
             if (sent.state == os::transfer_state::done)
@@ -92,7 +94,7 @@ class server_connection final : public call {
             return break_off();
         }
         if (!has_output()) {
-            out_.clear();
+            empty(out_);
             sent_ = 0;
             // what was read meanwhile waits for no further event
             if (!over_)
@@ -104,7 +106,22 @@ class server_connection final : public call {
     enum class stage { challenged, asked, answered, greeting, open };
     static constexpr std::size_t most_unread = std::size_t{1} << 20;
     static constexpr std::size_t least_step = std::size_t{4} << 10;
-    static constexpr std::size_t most_step = std::size_t{64} << 10;
+    static constexpr std::size_t most_step = std::size_t{256} << 10;
+    static constexpr std::size_t most_kept = std::size_t{1} << 20;
+
+    /// A large message is rare: its memory is given back.
+    static void drop_front(heap_buffer& buffer, std::size_t count) {
+        const auto rest = buffer.bytes().subspan(count);
+        if (buffer.size() > most_kept) {
+            heap_buffer smaller;
+            smaller.append(rest.data(), rest.size());
+            buffer = std::move(smaller);
+            return;
+        }
+        std::ranges::copy(rest, buffer.data());
+        buffer.truncate(rest.size());
+    }
+    static void empty(heap_buffer& buffer) { drop_front(buffer, buffer.size()); }
 
     void break_off() noexcept { over_ = broken_ = true; }
 
@@ -127,12 +144,8 @@ class server_connection final : public call {
         } catch (const std::exception&) {  // it does not speak our language, or knows no key
             over_ = true;
         }
-        const auto rest = in_.bytes().subspan(taken);
-        if (rest.empty() && wanted_ > most_unread)
-            in_ = heap_buffer();  // a large message is rare: its memory is given back
-        else
-            std::ranges::copy(rest, in_.data());
-        in_.truncate(rest.size());
+        if (taken > 0)  // while a large message arrives nothing moves
+            drop_front(in_, taken);
     }
 
     void take_message(std::span<const std::byte> message) {
@@ -195,8 +208,9 @@ class server_connection final : public call {
         }
         objects_.execute(*this, message);
         if (open()) {  // parked: its arguments must outlive the message
-            kept_.assign(message.begin(), message.end());
-            in = input_cursor(std::span<const std::byte>(kept_).last(in.remaining()));
+            kept_.clear();
+            kept_.append(message.data(), message.size());
+            in = input_cursor(kept_.bytes().last(in.remaining()));
         }
     }
 
@@ -209,6 +223,8 @@ class server_connection final : public call {
         for (const object_ptr& object : granted())
             head_.append_value(object->id);
         send(head_.bytes(), out.bytes());
+        empty(out);
+        empty(kept_);
     }
     void send(std::span<const std::byte> first, std::span<const std::byte> second) {
         const frame_header header(first.size() + second.size());
@@ -230,7 +246,7 @@ class server_connection final : public call {
     std::string challenge_;
     heap_buffer in_;
     std::size_t wanted_ = 0;  ///< the length of the message that is arriving
-    std::vector<std::byte> kept_;
+    heap_buffer kept_;
     heap_buffer head_;
     heap_buffer out_;
     std::size_t sent_ = 0;

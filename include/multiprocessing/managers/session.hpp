@@ -45,8 +45,9 @@ class session {
   public:
     /// @throws as line
     explicit session(server_address to) : to_(std::move(to)) {
-        auto first = std::make_unique<line>(to_, to_.patience);
-        const welcome reply = first->greet({.program = program_fingerprint()}, to_.patience);
+        const Deadline deadline(to_.patience);
+        auto first = std::make_unique<line>(to_, deadline);
+        const welcome reply = first->greet({.program = program_fingerprint()}, deadline);
         server_ = reply.server;
         id_ = reply.session;
         lines_.push_back(std::move(first));
@@ -61,10 +62,11 @@ class session {
 
     /// Sends a request and waits for its answer.
     /// @param patience after an interrupt, with a server that does not react; none: for ever
-    /// @throws EOFError when the server is gone; what it threw; KeyboardInterrupt
+    /// @throws EOFError when the server is gone; what it threw; KeyboardInterrupt; TimeoutError
+    ///     when it accepts no further connection in time
     result ask(std::span<const std::byte> request,
                std::optional<Timeout> patience = Timeout(std::chrono::seconds(1))) {
-        line* const used = take_line();
+        line* const used = take_line(Deadline(to_.patience));
         result got;
         bool asked = false;
         bool interrupted = false;
@@ -96,6 +98,20 @@ class session {
         if (got.how == status::failed)
             std::rethrow_exception(load_exception(got.body));
         return got;
+    }
+
+    /// Asks the server to end, and waits for no answer.
+    /// @throws as ask; TimeoutError when it could not be asked in time
+    void end_server(Deadline deadline) {
+        line* const used = take_line(deadline);
+        const request_header wish{verb::shutdown, 0, 0};
+        try {
+            used->send(std::as_bytes(std::span(&wish, 1)), deadline);
+        } catch (...) {
+            discard(used);
+            throw;
+        }
+        discard(used);
     }
 
     /// The process has one more handle of an object.
@@ -159,10 +175,10 @@ class session {
         if (broken_)
             return;
         try {
-            constexpr std::chrono::seconds patience{1};
-            inheritance_ = std::make_unique<line>(to_, patience);
+            const Deadline deadline(std::chrono::seconds(1));
+            inheritance_ = std::make_unique<line>(to_, deadline);
             const hello greeting{.program = program_fingerprint(), .parent = id_};
-            heir_ = inheritance_->greet(greeting, patience).session;
+            heir_ = inheritance_->greet(greeting, deadline).session;
         } catch (const KeyboardInterrupt&) {
             inheritance_.reset();
             interrupt_pending = true;
@@ -215,7 +231,8 @@ class session {
     [[noreturn]] void throw_gone() const {
         throw EOFError("manager at " + to_text(to_.address) + ": the server is gone");
     }
-    line* take_line() {
+    /// @param deadline for a new connection
+    line* take_line(Deadline deadline) {
         {
             const std::scoped_lock lock(mutex_);
             if (broken_)
@@ -230,8 +247,8 @@ class session {
         }
         std::unique_ptr<line> made;
         try {
-            made = std::make_unique<line>(to_, to_.patience);
-            made->greet({.program = program_fingerprint(), .session = id_}, to_.patience);
+            made = std::make_unique<line>(to_, deadline);
+            made->greet({.program = program_fingerprint(), .session = id_}, deadline);
         } catch (const std::system_error& error) {
             if (error.code() != std::errc::connection_refused &&
                 error.code() != std::errc::no_such_file_or_directory)

@@ -77,6 +77,10 @@ class sessions {
     }
     std::vector<std::shared_ptr<session>> living() {
         const std::scoped_lock lock(mutex_);
+        return collect();
+    }
+    /// @pre the mutex is locked
+    [[nodiscard]] std::vector<std::shared_ptr<session>> collect() const {
         std::vector<std::shared_ptr<session>> found;
         for (const auto& [server, each] : all_)
             if (auto one = each.lock())
@@ -84,23 +88,26 @@ class sessions {
         return found;
     }
 
+    // Several threads may fork at the same time.
     void before_fork() {
-        forking_ = living();
         mutex_.lock();
+        forking_ = collect();
         for (const auto& each : forking_)
             each->before_fork();
     }
     void after_fork_in_parent() {
         for (const auto& each : forking_)
             each->after_fork_in_parent();
-        mutex_.unlock();
-        forking_.clear();
+        end_fork();
     }
     void after_fork_in_child() {
         for (const auto& each : forking_)
             each->after_fork_in_child();
+        end_fork();
+    }
+    void end_fork() {
+        const auto forked = std::exchange(forking_, {});  // the last ones go without the lock
         mutex_.unlock();
-        forking_.clear();
     }
 
     std::mutex mutex_;
