@@ -54,6 +54,10 @@ struct Refuses : std::runtime_error {
             throw std::logic_error("no");
     }
 };
+struct DataError {  // no std::exception
+    int code = 0;
+    std::string details;
+};
 struct Category : std::error_category {
     const char* name() const noexcept override { return "mine"; }
     std::string message(int) const override { return "my message"; }
@@ -61,7 +65,8 @@ struct Category : std::error_category {
 
 const bool known = mp::register_exception<Coded>() && mp::register_exception<Formatted>() &&
                    mp::register_exception<Decorated>() && mp::register_exception<Final>() &&
-                   mp::register_exception<Literal>() && mp::register_exception<Refuses>();
+                   mp::register_exception<Literal>() && mp::register_exception<Refuses>() &&
+                   mp::register_exception<DataError>();
 
 }  // namespace exception_test
 
@@ -208,6 +213,29 @@ TEST_CASE("Objects that are no std::exception arrive as text", "[exception]") {
     REQUIRE(std::string(arrives_as_remote_error(std::string("s")).what()) == "s");
     REQUIRE(std::string(arrives_as_remote_error("literal").what()) == "literal");
     REQUIRE_THAT(arrives_as_remote_error(2.5).what(), Catch::Contains("double"));
+}
+
+TEST_CASE("Registered objects that are no std::exception arrive with their data", "[exception]") {
+    const auto rethrown = [](const std::exception_ptr& error) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const DataError& caught) {
+            CHECK(caught.code == 7);
+            CHECK(caught.details == "seven");
+        } catch (...) {
+            FAIL("another type");
+        }
+        try {
+            std::rethrow_exception(error);
+        } catch (const mp::RemoteException& remote) {
+            CHECK(remote.type_name() == "exception_test::DataError");
+            CHECK(remote.process_name() == "worker-1");
+            CHECK_FALSE(std::string(remote.what()).empty());
+        }
+    };
+    const auto once = sent(std::make_exception_ptr(DataError{7, "seven"}));
+    rethrown(once);
+    rethrown(sent(once));
 }
 
 TEST_CASE("An exception whose serialize fails arrives as its text", "[exception]") {

@@ -196,12 +196,13 @@ class IMapIterator {
             return *this;
         }
         void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) {
-            i.results_->show();
-            return i.results_->shown_.index() == 0;
-        }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) { return i.at_end(); }
 
       private:
+        [[nodiscard]] bool at_end() const {
+            results_->show();
+            return results_->shown_.index() == 0;
+        }
         IMapIterator* results_ = nullptr;
     };
 
@@ -266,11 +267,11 @@ class IMapIterator {
                 last.template emplace<2>(std::exchange(input_error_, nullptr));
             return last;
         }
-        outcome taken = std::move(current_.results->outcomes[position_++]);
+        outcome& next = current_.results->outcomes[position_++];
         --outstanding_;
-        if (position_ == current_.results->outcomes.size())
-            current_ = {};
-        return taken;
+        const bool last = position_ == current_.results->outcomes.size();
+        const auto done = last ? std::exchange(current_, {}) : detail::chunk_of_input<R>();
+        return std::move(next);
     }
 
     /// Makes a finished chunk the current one. @returns false when there is none left
@@ -308,9 +309,14 @@ class IMapIterator {
                     source_.reset();
                     break;
                 }
-                outstanding_ += chunk->results->outcomes.size();
-                drawn.push_back(chunk->work);
                 window_.push_back(std::move(*chunk));
+                try {
+                    drawn.push_back(window_.back().work);
+                } catch (...) {
+                    window_.pop_back();
+                    throw;
+                }
+                outstanding_ += window_.back().results->outcomes.size();
             }
         } catch (...) {
             input_error_ = std::current_exception();
