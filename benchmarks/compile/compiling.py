@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent / "support"))
 import measure  # noqa: E402
 
 COMPILER = shlex.split(os.environ.get("CXX", "g++"))
+NOT_INSTALLED = 77
 OPTIONS = ["-std=c++20", "-O2", f"-I{HERE.parents[1] / 'include'}", "-pthread"]
 
 
@@ -31,7 +32,16 @@ def run(programs, libraries=()):
                 compile_one(pathlib.Path(folder), name, programs[name], libraries)
 
 
+def require_headers(text):
+    """Leaves with the exit code that says so where a contender's headers are missing."""
+    includes = "".join(line + "\n" for line in text.splitlines() if line.startswith("#include"))
+    command = [*COMPILER, *OPTIONS, "-x", "c++", "-E", "-o", os.devnull, "-"]
+    if subprocess.run(command, input=includes, text=True, stderr=subprocess.DEVNULL).returncode:
+        sys.exit(NOT_INSTALLED)
+
+
 def compile_one(folder, name, text, libraries):
+    require_headers(text)
     source, translated, program = (folder / f"{name}{end}" for end in (".cpp", ".o", ""))
     source.write_text(text, encoding="ascii")
     time, _ = measure.seconds(

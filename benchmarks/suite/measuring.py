@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Runs the programs of a question in turn, round after round, and collects their figures."""
 
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -11,6 +12,8 @@ import time
 from figures import Key, parse
 from questions import LABELS
 
+NOT_INSTALLED = 77  # a program's exit code where what it needs is missing, as CTest and automake have it
+MODULES = {"loky.py": "joblib"}  # what scripts import
 HERE = pathlib.Path(__file__).resolve().parent.parent
 SECONDS_AT_MOST = 600  # a program that takes longer hangs
 
@@ -23,6 +26,9 @@ def command(build, question, contender, workers):
     """How to run a contender; None where it was not built or a program is missing."""
     if contender.endswith(".py"):
         script = HERE / question / contender
+        module = MODULES.get(contender)
+        if module and importlib.util.find_spec(module) is None:
+            return None
         return [sys.executable, str(script)] if script.exists() else None
     program = build / "benchmarks" / f"bench_{question}_{contender}"
     if not os.access(program, os.X_OK):
@@ -95,8 +101,9 @@ class Suite:
     def ask(self, questions):
         plan = [(question, self.rounds_of(question), self.runs_of(question)) for question in questions]
         status = Status(sum(rounds * len(runs) for _, rounds, runs in plan))
-        for name, contender in sorted(self.left_out):
-            status.say(f"{name}: {label(contender)} is left out, it is not installed")
+        for contender in sorted({contender for _, contender in self.left_out}):
+            names = ", ".join(sorted(name for name, left in self.left_out if left == contender))
+            status.say(f"{label(contender)} is not installed and left out: {names}")
         for question, rounds, runs in plan:
             started = time.monotonic()
             for number in range(rounds):
@@ -114,6 +121,9 @@ class Suite:
         try:
             done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                   timeout=SECONDS_AT_MOST, stdin=subprocess.DEVNULL)
+            if done.returncode == NOT_INSTALLED:
+                self.left_out.add((question, contender))
+                return
             ended = f"ended with {done.returncode}" if done.returncode else None
             output, errors = done.stdout, done.stderr
         except subprocess.TimeoutExpired:

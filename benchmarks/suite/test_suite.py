@@ -130,6 +130,11 @@ class TestSuite(unittest.TestCase):
         self.assertEqual(suite.left_out, {("speed", "executor.py")})
         self.assertIn("left out", errors)
 
+    def test_a_program_that_finds_its_library_missing_is_left_out(self):
+        suite, _ = self.ask(python="print('call 5 ns')", tbb="import sys; sys.exit(77)")
+        self.assertEqual(suite.left_out, {("speed", "tbb.py")})
+        self.assertEqual(suite.failures, [])
+
     def test_a_program_that_hangs_is_a_failure(self):
         limit, measuring.SECONDS_AT_MOST = measuring.SECONDS_AT_MOST, 1
         try:

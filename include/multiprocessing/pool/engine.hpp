@@ -156,14 +156,15 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     }
     /// terminate and join, whatever happens; what the pool's destructor does.
     void dismiss() noexcept {
-        // In a forked copy, thread and workers are another process's: only their handles are here.
-        // A pool that is destroyed in a callback cannot wait for the thread that runs it.
-        const bool foreign = forked();
-        if (!foreign)
-            terminate();
+        // In a forked copy, thread and workers are another process's. The handle is left alone, for
+        // a thread of the copy may have the same; the engine that the thread owns stays, too.
+        if (forked())
+            return;
+        terminate();
         if (!thread_.joinable())
             return;
-        if (foreign || std::this_thread::get_id() == thread_.get_id())
+        // A pool that is destroyed in a callback cannot wait for the thread that runs it.
+        if (std::this_thread::get_id() == thread_.get_id())
             thread_.detach();
         else
             thread_.join();

@@ -115,7 +115,8 @@ class job : public job_memory {
             log_failure("an exception that is no std::exception");
         }
     }
-    /// Called once when all items are settled: drops the arguments.
+    /// Called once when all items are settled, with the executor's lock or without it: drops the
+    /// arguments.
     virtual void release_inputs() noexcept {}
 
     void set_ready() noexcept {
