@@ -63,6 +63,18 @@ struct Pixel {
     block.unlink();
     mp::shared_memory::ShareableList list{1, 2.5, true, "text"};
     mp::shared_memory::ShareableList opened(name);
+    mp::shared_memory::ShareableList by_name({.name = name}), by_literal({.name = "list"});
+    mp::shared_memory::ShareableList by_result({.name = list.shm().name()});
+    mp::shared_memory::ShareableList named({1, 2.5, "text"}, name);
+    [[maybe_unused]] const int number = list[0];
+    [[maybe_unused]] const double real = list[1];
+    [[maybe_unused]] const bool flag = list[2];
+    [[maybe_unused]] const std::string text = list[3];
+    list[0] = 9;
+    if (list[0] == 9 && list[3] == "text")
+        list[0] = list[1];
+    for (auto item : list)
+        item = nullptr;
     [[maybe_unused]] const std::string its_name = list.shm().name();
 }
 

@@ -12,16 +12,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <limits>
 #include <optional>
 #include <random>
+#include <ranges>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include <multiprocessing/memory/shared_block.hpp>
 #include <multiprocessing/queues.hpp>
@@ -497,8 +506,14 @@ TEST_CASE("ShareableList is opened by its name and travels by it", "[shareable_l
     const ShareableList same(list.shm().name());
     same[0] = 10;
     CHECK(list[0] == 10);
-    const ShareableList by_options(SharedMemoryOptions{.name = list.shm().name()});
-    CHECK(by_options.copy() == list.copy());
+    const std::string name = list.shm().name();
+    const char* const c_string = name.c_str();
+    for (const ShareableList& by_options :
+         {ShareableList({.name = name}), ShareableList({.name = list.shm().name()}),
+          ShareableList({.name = c_string}), ShareableList(SharedMemoryOptions{.name = name})})
+        CHECK(by_options.copy() == list.copy());
+    CHECK_THROWS_AS(ShareableList({.name = name, .create = true}), mp::ValueError);
+    CHECK(error_of([] { (void)ShareableList({.name = "no such list"}); }) == ENOENT);
     const auto bytes = mp::dumps(list);
     mp::loads<ShareableList>(bytes)[1] = 20;
     CHECK(list[1] == 20);
@@ -508,6 +523,127 @@ TEST_CASE("ShareableList is opened by its name and travels by it", "[shareable_l
     CHECK(empty.size() == 0);
     CHECK_THROWS_AS(empty.at(0), std::out_of_range);
     empty.shm().unlink();
+}
+
+TEST_CASE("Copies of a ShareableList are handles to it", "[shareable_list]") {
+    ShareableList list{1, "two"};
+    ShareableList copy(list), braced{list};
+    const ShareableList constant = list;
+    ShareableList of_constant(constant), assigned;
+    assigned = constant;
+    for (const ShareableList& each : {copy, braced, constant, of_constant, assigned})
+        CHECK(each == list);
+    ShareableList moved(std::move(copy));
+    assigned = std::move(moved);
+    CHECK(assigned == list);
+    const std::tuple<ShareableList> in_tuple{list};
+    struct Holder {
+        ShareableList list;
+        int number;
+    };
+    const Holder holder{list, 1};
+    const Holder same = holder;
+    CHECK(same.list == std::get<0>(in_tuple));
+    static_assert(std::copyable<ShareableList> && std::copyable<Holder>);
+    static_assert(std::is_nothrow_move_constructible_v<ShareableList>);
+    static_assert(std::is_nothrow_move_assignable_v<ShareableList>);
+    const ShareableList one{"only"};
+    CHECK(one.copy() == std::vector<ShareableValue>{"only"});
+    one.shm().unlink();
+    list.shm().unlink();
+}
+
+TEST_CASE("Items of a ShareableList are read as values of their type", "[shareable_list]") {
+    const std::vector<std::byte> raw{std::byte{1}, std::byte{2}};
+    const ShareableList list{300, 2.5, true, "text", raw, nullptr};
+    const int number = list[0];
+    const double real = list[1];
+    const bool flag = list[2];
+    const std::string text = list[3];
+    const std::vector<std::byte> bytes = list[4];
+    CHECK(number == 300);
+    CHECK(real == 2.5);
+    CHECK(flag);
+    CHECK(text == "text");
+    CHECK(bytes == raw);
+    int assigned_number = 0;
+    std::string assigned_text;
+    assigned_number = list[0];
+    assigned_text = list[3];
+    CHECK(assigned_number == 300);
+    CHECK(assigned_text == std::string(list[3]));
+    CHECK(static_cast<float>(list[1]) == 2.5F);
+    CHECK(list[0].as<unsigned short>() == 300);
+    CHECK(list.at(0).as<long long>() == 300);
+    CHECK(ShareableValue(list[4]) == raw);
+
+    const auto refuses = [&]<class T>(std::ptrdiff_t index, T) {
+        CHECK_THROWS_AS(static_cast<T>(list[index]), mp::ValueError);
+    };
+    refuses(0, std::uint8_t{});  // 300 does not fit
+    refuses(0, double{});
+    refuses(1, int{});
+    refuses(2, int{});
+    refuses(0, bool{});
+    refuses(0, std::string{});
+    refuses(3, bytes);
+    refuses(5, int{});
+    list[0] = -1;
+    refuses(0, unsigned{});
+    static_assert(!std::convertible_to<ShareableList::Reference, const char*>);
+    static_assert(!std::convertible_to<ShareableList::Reference, char>);
+    list.shm().unlink();
+}
+
+TEST_CASE("Items of a ShareableList are compared with values and with one another",
+          "[shareable_list]") {
+    const ShareableList list{1, 2.5, true, "text", 1};
+    CHECK(list[0] == 1);
+    CHECK(1 == list[0]);
+    CHECK(list[0] == std::int64_t{1});
+    CHECK(list[0] != 2);
+    CHECK(list[1] == 2.5);
+    CHECK(list[2] == true);
+    CHECK(list[3] == "text");
+    CHECK(list[3] == std::string("text"));
+    CHECK(std::string_view("text") == list[3]);
+    CHECK(list[3] != nullptr);
+    CHECK(list[0] == list[4]);
+    CHECK(list[0] != list[2]);
+    CHECK(list[0] == list.at(4));
+    CHECK_FALSE(list[0] == 1.0);
+    list[1] = list[0] = list[3] = 7;
+    CHECK(list[0] == 7);
+    CHECK(list[1] == list[3]);
+    list.shm().unlink();
+}
+
+TEST_CASE("A ShareableList is a range of its items", "[shareable_list]") {
+    static_assert(std::ranges::random_access_range<const ShareableList>);
+    static_assert(std::ranges::sized_range<const ShareableList>);
+    static_assert(
+        std::same_as<std::ranges::range_reference_t<ShareableList>, ShareableList::Reference>);
+    const ShareableList list{1, 2, 3};
+    int sum = 0;
+    for (const int each : list)
+        sum += each;
+    CHECK(sum == 6);
+    for (auto each : list)
+        each = each.as<int>() * 10;
+    CHECK(std::ranges::equal(list, std::vector{10, 20, 30}));
+    CHECK(std::ranges::find(list, 20) - list.begin() == 1);
+    CHECK(std::vector<int>(list.begin(), list.end()) == std::vector{10, 20, 30});
+    CHECK(*std::ranges::prev(list.end()) == 30);
+    CHECK(list.begin()[1] == 20);
+    CHECK(list.begin() < list.end());
+    CHECK(2 + list.begin() == list.end() - 1);
+    auto place = list.begin();
+    CHECK(*place++ == 10);
+    CHECK(*place-- == 20);
+    CHECK(*place == 10);
+    std::ranges::reverse(list);
+    CHECK(std::ranges::equal(list, std::vector{30, 20, 10}));
+    list.shm().unlink();
 }
 
 TEST_CASE("Whoever finds a ShareableList finds it whole", "[shareable_list]") {

@@ -29,6 +29,18 @@
 
 namespace multiprocessing {
 inline namespace v0 {
+namespace detail {
+
+template <class T, class... Types>
+concept one_of = (std::same_as<T, Types> || ...);
+
+/// The numbers that an item is read as; characters are none.
+template <class T>
+concept shareable_number = std::floating_point<T> ||
+    (std::integral<T> && !one_of<T, bool, char, wchar_t, char8_t, char16_t, char32_t>);
+
+}  // namespace detail
+
 namespace shared_memory {
 
 /// One item of a ShareableList. @par Python None, bool, int (64 bits), float, str or bytes
@@ -50,7 +62,7 @@ class ShareableValue {
     template <class Text>
         requires std::convertible_to<const Text&, std::string_view> ShareableValue(const Text& text)
             : value_(std::string(std::string_view(text))) {}
-        ShareableValue(bytes value) noexcept : value_(std::move(value)) {}
+        ShareableValue(std::same_as<bytes> auto value) noexcept : value_(std::move(value)) {}
 
         [[nodiscard]] const variant& get() const noexcept {
             return value_;
@@ -61,6 +73,20 @@ class ShareableValue {
             if (const T* const value = std::get_if<T>(&value_))
                 return *value;
             throw ValueError("ShareableList: the item has another type");
+        }
+        /// An int as an integer of any width, a float as a `float` or `long double`.
+        /// @throws ValueError when the item is another, or the number does not fit
+        template <detail::shareable_number T>
+            requires(!detail::one_of<T, std::int64_t, double>)
+        [[nodiscard]] T as() const {
+            if constexpr (std::integral<T>) {
+                const std::int64_t number = as<std::int64_t>();
+                if (!std::in_range<T>(number))
+                    throw ValueError("ShareableList: the number does not fit the type");
+                return static_cast<T>(number);
+            } else {
+                return static_cast<T>(as<double>());
+            }
         }
         [[nodiscard]] bool is_none() const noexcept {
             return std::holds_alternative<std::nullptr_t>(value_);
@@ -250,6 +276,17 @@ class ShareableList {
 
     /// Names no list, until one is assigned.
     ShareableList() noexcept = default;
+    // Copies and moves are made by templates, which take no braces: g++ 12 would else call
+    // ({.name = n}) ambiguous, for it takes those braces for a list, too.
+    ShareableList(const volatile ShareableList&) = delete;
+    template <std::same_as<ShareableList> List>
+    ShareableList(const List& other) noexcept : memory_(other.memory_) {}
+    template <std::same_as<ShareableList> List>
+    ShareableList(List&& other) noexcept : memory_(std::move(other.memory_)) {}
+    ShareableList& operator=(const ShareableList&) noexcept = default;
+    ShareableList& operator=(ShareableList&&) noexcept = default;
+    ~ShareableList() = default;
+
     /// Makes a list in a new block.
     /// @throws std::system_error (ENOSPC); ValueError for a text or bytes of 9,999,992 bytes or
     /// more
@@ -262,8 +299,7 @@ class ShareableList {
     template <std::convertible_to<std::string_view> Text>
     explicit ShareableList(const Text& name)
         : ShareableList(SharedMemoryOptions{.name = std::string(std::string_view(name))}) {}
-    /// Opens a list by its name; to g++ 12 the braces need the type, SharedMemoryOptions, before
-    /// them.
+    /// Opens a list by its name, `ShareableList list({.name = "x"})`.
     /// @throws ValueError when `create` is set: give the items
     explicit ShareableList(SharedMemoryOptions options) {
         if (options.create)
@@ -292,10 +328,16 @@ class ShareableList {
         layout().write(position(index), value);
     }
 
-    /// What `list[i]` is: reads as the item, and writes through.
+    /// What `list[i]` is: reads as the item, and writes through. `double x = list[1]` reads the
+    /// item as as<double>() does.
     class Reference {
       public:
         operator ShareableValue() const { return list_->at(index_); }
+        /// @throws ValueError when the item has another type, or the number does not fit
+        template <class T>
+            requires(detail::shareable_number<T> ||
+                     detail::one_of<T, bool, std::string, ShareableValue::bytes>)
+        operator T() const { return as<T>(); }
         template <class T>
         [[nodiscard]] T as() const {
             return list_->at(index_).template as<T>();
@@ -308,8 +350,16 @@ class ShareableList {
             return *this = ShareableValue(other);
         }
         Reference(const Reference&) = default;
-        friend bool operator==(const Reference& a, const ShareableValue& b) {
-            return ShareableValue(a) == b;
+
+        /// Equal are items of the same type: 1 is neither 1.0 nor true.
+        // A template, else the conversions to numbers would be as good.
+        template <class T>
+            requires std::convertible_to<const T&, ShareableValue>
+        friend bool operator==(const Reference& a, const T& b) {
+            return ShareableValue(a) == ShareableValue(b);
+        }
+        friend bool operator==(const Reference& a, const Reference& b) {
+            return ShareableValue(a) == ShareableValue(b);
         }
 
       private:
@@ -319,10 +369,57 @@ class ShareableList {
         const ShareableList* list_;
         std::ptrdiff_t index_;
     };
+    /// @throws std::out_of_range
     [[nodiscard]] Reference operator[](std::ptrdiff_t index) const {
         (void)position(index);
         return {*this, index};
     }
+
+    /// Goes over the items; `*it` is a Reference.
+    class iterator {
+      public:
+        using iterator_concept = std::random_access_iterator_tag;
+        using iterator_category = std::input_iterator_tag;
+        using value_type = ShareableValue;
+        using difference_type = std::ptrdiff_t;
+        using reference = Reference;
+        using pointer = void;
+
+        iterator() noexcept = default;
+
+        [[nodiscard]] Reference operator*() const { return {*list_, index_}; }
+        [[nodiscard]] Reference operator[](std::ptrdiff_t n) const { return *(*this + n); }
+        iterator& operator+=(std::ptrdiff_t n) noexcept {
+            index_ += n;
+            return *this;
+        }
+        iterator& operator-=(std::ptrdiff_t n) noexcept { return *this += -n; }
+        iterator& operator++() noexcept { return *this += 1; }
+        iterator& operator--() noexcept { return *this -= 1; }
+        iterator operator++(int) noexcept { return std::exchange(*this, *this + 1); }
+        iterator operator--(int) noexcept { return std::exchange(*this, *this - 1); }
+        friend iterator operator+(iterator it, std::ptrdiff_t n) noexcept { return it += n; }
+        friend iterator operator+(std::ptrdiff_t n, iterator it) noexcept { return it += n; }
+        friend iterator operator-(iterator it, std::ptrdiff_t n) noexcept { return it -= n; }
+        friend std::ptrdiff_t operator-(const iterator& a, const iterator& b) noexcept {
+            return a.index_ - b.index_;
+        }
+        friend bool operator==(const iterator&, const iterator&) = default;
+        friend auto operator<=>(const iterator& a, const iterator& b) noexcept {
+            return a.index_ <=> b.index_;
+        }
+
+      private:
+        friend class ShareableList;
+        iterator(const ShareableList& list, std::ptrdiff_t index) noexcept
+            : list_(&list), index_(index) {}
+
+        const ShareableList* list_ = nullptr;
+        std::ptrdiff_t index_ = 0;
+    };
+    using value_type = ShareableValue;
+    [[nodiscard]] iterator begin() const noexcept { return {*this, 0}; }
+    [[nodiscard]] iterator end() const { return {*this, static_cast<std::ptrdiff_t>(size())}; }
 
     /// All items, as they are now.
     [[nodiscard]] std::vector<ShareableValue> copy() const {
