@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -97,6 +98,8 @@ struct Pixel {
         std::unique_lock with_condition(condition);
         condition.wait_for([] { return true; });
         condition.wait_for([] { return true; }, 1s);
+        [[maybe_unused]] const std::optional<int> found =
+            condition.wait_for([] { return std::optional(1); }, 1s);
         condition.notify(2);
         condition.notify_all();
     }

@@ -2,7 +2,11 @@
 // Condition: waiting under its lock, and under one that was given.
 #include <multiprocessing/synchronize/condition.hpp>
 
+#include <concepts>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 
 #include <multiprocessing/serialization/pickle.hpp>
 
@@ -39,6 +43,26 @@ TEST_CASE("A wait that nobody notifies ends with its timeout, holding every leve
     condition.release();
     condition.release();
     CHECK_THROWS_AS(condition.release(), mp::ValueError);
+}
+
+TEST_CASE("wait_for gives what the predicate said last", "[synchronize]") {
+    const mp::Condition condition;
+    const std::unique_lock guard(condition);
+    const auto number = condition.wait_for([] { return 7; });
+    static_assert(std::same_as<decltype(number), const int>);
+    CHECK(number == 7);
+    CHECK(condition.wait_for([] { return 0; }, 1ms) == 0);
+    const std::optional<std::string> text =
+        condition.wait_for([] { return std::optional(std::string("a")); });
+    CHECK(text == "a");
+    CHECK_FALSE(condition.wait_for([] { return std::optional<int>(); }, 1ms));
+    const std::string kept = "kept";
+    const auto pointer = condition.wait_for([&]() -> const std::string* const& {
+        static const std::string* place = &kept;
+        return place;
+    });
+    CHECK(pointer == &kept);
+    CHECK(condition.wait_for([] { return std::make_unique<int>(3); }) != nullptr);
 }
 
 TEST_CASE("Who does not hold the lock may neither wait nor notify", "[synchronize]") {

@@ -114,6 +114,12 @@ concept known_callable = callable_of<F>::known;
 template <class F>
 using result_of = typename callable_of<F>::result;
 
+/// What a condition waits for: called without arguments, it says something true or false.
+template <class P>
+concept awaitable_predicate = requires(P& predicate) {
+    static_cast<bool>(predicate());
+};
+
 /// `pack` of the decayed parameters; of a member function the object comes first.
 template <class F>
 using pack_of = typename callable_of<F>::args;

@@ -133,22 +133,29 @@ class ConditionProxy : public detail::managed::acquirer_proxy<ConditionProxy> {
     /// The same. @returns false when the timeout passes before a notification
     bool wait(Timeout timeout) const { return wait_for_time(timeout); }
 
-    /// Waits until the predicate, called here and holding the lock, is true. Throws as wait().
-    /// @returns true
-    template <std::predicate Predicate>
-    bool wait_for(Predicate predicate) const {
-        while (!predicate())
+    /// Waits until what the predicate says, called here and holding the lock, is true. Throws as
+    /// wait().
+    /// @returns what it said
+    template <detail::awaitable_predicate Predicate>
+    auto wait_for(Predicate predicate) const {
+        for (;;) {
+            auto said = predicate();
+            if (said)
+                return said;
             wait();
-        return true;
+        }
     }
     /// The same. @returns what the predicate said last, when the timeout passes before
-    template <std::predicate Predicate>
-    bool wait_for(Predicate predicate, Timeout timeout) const {
+    template <detail::awaitable_predicate Predicate>
+    auto wait_for(Predicate predicate, Timeout timeout) const {
         const detail::Deadline deadline(timeout);
-        while (!predicate())
+        for (;;) {
+            auto said = predicate();
+            if (said)
+                return said;
             if (!wait(deadline.remaining(timeout.count())))
                 return predicate();
-        return true;
+        }
     }
 
     /// Wakes the `n` that have waited longest. @throws ValueError when the calling thread does not

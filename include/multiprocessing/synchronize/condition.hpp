@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include <multiprocessing/core/callable.hpp>
 #include <multiprocessing/core/count.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
@@ -53,15 +54,15 @@ class Condition {
     bool wait(Timeout timeout) const {
         return wait_until(detail::Deadline(timeout), "Condition.wait");
     }
-    /// Waits until the predicate, called holding the lock, is true. Throws as wait().
-    /// @returns true
-    template <std::predicate Predicate>
-    bool wait_for(Predicate predicate) const {
+    /// Waits until what the predicate says, called holding the lock, is true. Throws as wait().
+    /// @returns what it said
+    template <detail::awaitable_predicate Predicate>
+    auto wait_for(Predicate predicate) const {
         return wait_for_until(predicate, detail::Deadline());
     }
     /// The same. @returns what the predicate said last, when the timeout passes before
-    template <std::predicate Predicate>
-    bool wait_for(Predicate predicate, Timeout timeout) const {
+    template <detail::awaitable_predicate Predicate>
+    auto wait_for(Predicate predicate, Timeout timeout) const {
         return wait_for_until(predicate, detail::Deadline(timeout));
     }
 
@@ -109,11 +110,14 @@ class Condition {
         return core().wait(lock_.core(), deadline);
     }
     template <class Predicate>
-    bool wait_for_until(Predicate& predicate, const detail::Deadline& deadline) const {
-        while (!predicate())
+    auto wait_for_until(Predicate& predicate, const detail::Deadline& deadline) const {
+        for (;;) {
+            auto said = predicate();
+            if (said)
+                return said;
             if (!wait_until(deadline, "Condition.wait_for"))
                 return predicate();
-        return true;
+        }
     }
 
     detail::shared_block block_;
