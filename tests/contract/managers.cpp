@@ -22,6 +22,10 @@ void containers(const mp::Manager& manager, const std::vector<int>& more) {
     d.update({{"a", 1}, {"b", 2}});
     const int x = d["a"];
     d["b"] = d["a"];
+    d["b"] += 5;
+    ++d["b"];
+    d["b"]--;
+    d["b"] += d["a"];
     if (d["a"] == x)
         d.clear();
     manager.dict<std::string, int>({{"a", 1}, {"b", 2}});
@@ -30,6 +34,7 @@ void containers(const mp::Manager& manager, const std::vector<int>& more) {
     auto l = manager.list<int>({1, 2, 3});
     l.append(4);
     l[0] = 9;
+    l[1] += 3;
     l.extend(more);
     l.pop();
     l.insert(0, 7);
@@ -37,7 +42,7 @@ void containers(const mp::Manager& manager, const std::vector<int>& more) {
     auto ns = manager.Namespace();
     ns.set("x", 10);
     ns.get<int>("x");
-    manager.Value<int>(0);
+    manager.Value<int>(0).value() += 1;
     manager.Array<int>(8);
 }
 

@@ -58,6 +58,7 @@ class DictProxy : public detail::managed::proxy<DictProxy<K, V>> {
     }
 
     /// `d[k] = v` writes; `V v = d[k]` reads, and throws std::out_of_range when the key is missing.
+    /// `d[k] += v`, `++d[k]` and so on do one after the other, which is not atomic; update() is.
     [[nodiscard]] reference operator[](const K& key) const { return reference(place{*this, key}); }
 
     /// @throws std::out_of_range when the key is missing

@@ -42,6 +42,7 @@ class sequence_proxy : public proxy<Derived> {
     using reference = element<T, place>;
 
     /// `l[i] = v` writes; `T v = l[i]` reads. Both throw std::out_of_range.
+    /// `l[i] += v`, `++l[i]` and so on do one after the other, which is not atomic; update() is.
     [[nodiscard]] reference operator[](std::ptrdiff_t index) const {
         return reference(place{self(), index});
     }

@@ -11,6 +11,7 @@
 
 #include <multiprocessing/connection/address.hpp>
 #include <multiprocessing/core/errors.hpp>
+#include <multiprocessing/managers/compound_operators.hpp>
 #include <multiprocessing/managers/request.hpp>
 #include <multiprocessing/serialization/checks.hpp>
 #include <multiprocessing/serialization/sender_keeps.hpp>
@@ -143,7 +144,7 @@ class proxy : public proxy_base {
 /// A place of a container: reads and writes through to the server.
 /// @tparam Place has `T read() const` and `void write(const T&) const`
 template <class T, class Place>
-class element {
+class element : public compound_operators<element<T, Place>, T> {
   public:
     explicit element(Place place) : place_(std::move(place)) {}
     element(const element&) = default;

@@ -45,7 +45,8 @@ class ValueProxy : public detail::managed::proxy<ValueProxy<T>> {
     void set(const T& value) const {
         this->ask(verb::set).number(std::int64_t{0}).value(value).send();
     }
-    /// `v.value() = x` writes, `T x = v.value()` reads.
+    /// `v.value() = x` writes, `T x = v.value()` reads. `v.value() += x`, `++v.value()` and so on
+    /// do one after the other, which is not atomic; update() is.
     [[nodiscard]] reference value() const { return reference(place{*this}); }
 
     /// Changes the value in the server; no other call sees a state in between.
