@@ -49,7 +49,10 @@ TEST_CASE("Logger writes bare warnings at first and complete lines after log_to_
               logger.error("error");
           }) == "warning\nerror\n");
 
-    logger.setLevel(mp::LogLevel::debug);
+    logger.setLevel(mp::LogLevel::error);
+    CHECK(logger.getEffectiveLevel() == mp::LogLevel::error);
+    logger.set_level(mp::LogLevel::debug);
+    CHECK(logger.getEffectiveLevel() == mp::LogLevel::debug);
     CHECK(stderr_of([&] { logger.info("still without a handler"); }).empty());
 
     CHECK(&mp::log_to_stderr(mp::LogLevel::info) == &logger);

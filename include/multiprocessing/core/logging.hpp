@@ -69,7 +69,9 @@ class Logger {
     Logger& operator=(const Logger&) = delete;
 
     /// Drops messages below this level from now on.
-    void setLevel(LogLevel level) noexcept { level_ = level; }
+    void set_level(LogLevel level) noexcept { level_ = level; }
+    /// The same, as Python spells it.
+    void setLevel(LogLevel level) noexcept { set_level(level); }
 
     /// @returns the level set last; LogLevel::warning if none was
     [[nodiscard]] LogLevel getEffectiveLevel() const noexcept { return level_; }
@@ -157,7 +159,7 @@ inline Logger& log_to_stderr() {
 /// @returns the logger
 inline Logger& log_to_stderr(LogLevel level) {
     Logger& logger = log_to_stderr();
-    logger.setLevel(level);
+    logger.set_level(level);
     return logger;
 }
 
