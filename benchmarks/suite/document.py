@@ -85,26 +85,28 @@ class Document:
 
     def losses(self, questions):
         """Where a contender, not a floor, was faster."""
-        rows = []
+        most = {}  # of all numbers of workers
         for question in questions:
             for label, figure, x, workers in self.rows(question):
                 ours = Key(question.name, OURS, figure.name, x, workers)
-                if ours not in self.figures:
+                if ours not in self.figures or label.endswith("longest"):  # of which one moment decides
                     continue
                 for contender in self.contenders(question):
-                    factor = self.factor(figure, ours, ours._replace(contender=contender))
+                    factor = self.factor(question, figure, ours, ours._replace(contender=contender))
                     if contender in FLOORS or factor is None or factor > 1 / LOSS:
                         continue
-                    rows.append((factor, f"| {question.name} | {label.strip()} | {heading(contender)} | {1 / factor:.2f} |"))
+                    row = f"| {question.name} | {label.strip()} | {heading(contender)} |"
+                    most[row] = max(most.get(row, 0), 1 / factor)
+        rows = sorted(most.items(), key=lambda item: -item[1])
         if not rows or self.quick:
             return ""
         return "\n".join(["## Where others are faster", "",
                           "| question | figure | who | times as fast |", "|---|---|---|---|",
-                          *(row for _, row in sorted(rows)), ""])
+                          *(f"{row} {times:.2f} |" for row, times in rows), ""])
 
-    def factor(self, figure, ours, theirs):
+    def factor(self, question, figure, ours, theirs):
         """Their time in units of ours; None where there is nothing to compare."""
-        if theirs == ours or theirs not in self.figures or ours not in self.figures:
+        if theirs == ours or theirs.contender in question.own_work or theirs not in self.figures or ours not in self.figures:
             return None
         a, b = self.figures.median(ours), self.figures.median(theirs)
         if figure.better == "more":
@@ -154,17 +156,17 @@ class Document:
             previous = label
             cells += [str(workers)] if counted else []
             ours = Key(question.name, OURS, figure.name, x, workers)
-            cells += [self.cell(figure, ours, ours._replace(contender=contender)) for contender in contenders]
+            cells += [self.cell(question, figure, ours, ours._replace(contender=contender)) for contender in contenders]
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines + [""])
 
-    def cell(self, figure, ours, key):
+    def cell(self, question, figure, ours, key):
         if key not in self.figures:
             return ""
         text = show(self.figures.median(key), self.figures.units[key])
         if len(self.figures.values[key]) > 1:
             text += f" ±{100 * self.figures.spread(key):.0f} %"
-        factor = self.factor(figure, ours, key)
+        factor = self.factor(question, figure, ours, key)
         if factor is None or figure.better == "more":
             return text
         times = f"{factor:.2f}" if factor < 10 else f"{factor:.0f}"

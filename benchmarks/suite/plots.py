@@ -86,14 +86,14 @@ class Pictures:
         for axis, (name, curves) in zip(axes, found):
             time = "y_unit" not in given
             for contender, points in curves:
-                unit = next(unit for key, unit in self.figures.units.items()
-                            if key[:3] == (question.name, contender, name))
+                unit = self.unit_of(question, contender, name)
                 scale = IN_NANOSECONDS[unit] if time else 1
                 axis.plot(list(points), [value * scale for value in points.values()], label=label(contender),
                           **style(contender))
             for text, height in given.get("lines", {}).items():
                 axis.axhline(height, color="#999999", linestyle=":", linewidth=1)
-                axis.annotate(text, (0.01, height), xycoords=("axes fraction", "data"), fontsize=8, va="bottom")
+                axis.annotate(text, (0.99, height), xycoords=("axes fraction", "data"), fontsize=8,
+                              va="top", ha="right")
             if not given.get("linear_x"):
                 axis.set_xscale("log")
             if given.get("linear_y"):
@@ -118,6 +118,11 @@ class Pictures:
         picture.tight_layout()
         return picture
 
+    def unit_of(self, question, contender, name):
+        """Of a curve; a single figure of that name may have another one."""
+        return next(unit for key, unit in self.figures.units.items()
+                    if key[:3] == (question.name, contender, name) and key.x is not None)
+
     def curves_of(self, question, name, contenders):
         workers = self.workers(question)
         curves = [(contender, self.figures.points(question.name, contender, name, workers))
@@ -131,8 +136,7 @@ class Pictures:
             return None
         picture, (axis,) = self.panels(1, plot.title)
         for contender, points in curves:
-            unit = next(unit for key, unit in self.figures.units.items()
-                        if key[:3] == (question.name, contender, plot.figures[0]))
+            unit = self.unit_of(question, contender, plot.figures[0])
             rates = [plot.options.get("times", 1) * size / (value * IN_NANOSECONDS[unit])
                      for size, value in points.items()]  # bytes a nanosecond are GB a second
             axis.plot(list(points), rates, label=label(contender), **style(contender))
@@ -158,8 +162,7 @@ class Pictures:
         for axis, (name, curves) in zip(axes, found):
             places = sorted({x for _, points in curves for x in points})
             for contender, points in curves:
-                unit = next(unit for key, unit in self.figures.units.items()
-                            if key[:3] == (question.name, contender, name))
+                unit = self.unit_of(question, contender, name)
                 axis.plot([places.index(x) for x in points],
                           [value * IN_NANOSECONDS[unit] for value in points.values()],
                           label=label(contender), **style(contender))

@@ -91,6 +91,7 @@ class Question:
     figures: tuple
     promises: tuple = ()
     plots: tuple = ()
+    own_work: tuple = ()  # contenders that do another amount of it: their times are not compared
     by_workers: bool = False  # asked again for every number of workers
     all_cpus: bool = False  # promises are about as many workers as CPUs, else about two
     rounds: int = 5
@@ -143,7 +144,7 @@ QUESTIONS = (
         ),
         plots=(Plot("speed_up", "scaling", ("mandelbrot", "black_scholes", "word_count"),
                     "Speed-up against the number of workers"),),
-        by_workers=True, rounds=3,
+        own_work=(PYTHON, "executor.py", "loky.py"), by_workers=True, rounds=3,
     ),
     Question(
         "granularity", "How long a task must be",
