@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSL-1.0
-# add_test_program(FLOOR [WHOLE_LIBRARY]): tests/FLOOR/test_*.cpp become the program test_FLOOR, and
-# every file one CTest entry. WHOLE_LIBRARY: they include all of it, so it is compiled beforehand,
-# and those that try pools some at once, because each would compile a whole pool for itself; the
-# floors below must show that their headers suffice.
-option(MULTIPROCESSING_UNITY_TESTS "Compile tests of pools some files at once" ON)
+# add_test_program(FLOOR [WHOLE_LIBRARY] [BY_SUBJECT]): tests/FLOOR/test_*.cpp become the program
+# test_FLOOR, and every file one CTest entry. WHOLE_LIBRARY: they include all of it, so it is compiled
+# beforehand; the floors below must show that their headers suffice. Some files are compiled at once,
+# for each would compile what it uses of the library again: five, or BY_SUBJECT, where others' names
+# collide, those whose names begin with the same word.
+option(MULTIPROCESSING_UNITY_TESTS "Compile some files of a test program at once" ON)
 
 # A file's cases are chosen by the tag that Catch2 makes of its name, so that no name of a case,
 # which may hold any character, passes through CTest. `--warn NoTests` turns an empty choice red.
@@ -14,15 +15,19 @@ function(add_test_program floor)
   endif()
   add_executable(test_${floor} ${sources})
   target_link_libraries(test_${floor} PRIVATE test_main multiprocessing_warnings)
+  set_target_properties(test_${floor} PROPERTIES UNITY_BUILD ${MULTIPROCESSING_UNITY_TESTS}
+                                                 UNITY_BUILD_BATCH_SIZE 5)
+  if("BY_SUBJECT" IN_LIST ARGN)
+    set_target_properties(test_${floor} PROPERTIES UNITY_BUILD_MODE GROUP)
+    foreach(source ${sources})
+      string(REGEX REPLACE ".*/test_([a-z]*)[^/]*$" "\\1" subject "${source}")
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${subject})
+    endforeach()
+  endif()
   if("WHOLE_LIBRARY" IN_LIST ARGN)
     target_precompile_headers(test_${floor} REUSE_FROM test_precompiled)
     # with it ccache sees through precompiled headers
     target_compile_options(test_${floor} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
-    set_target_properties(test_${floor} PROPERTIES UNITY_BUILD ${MULTIPROCESSING_UNITY_TESTS}
-                                                   UNITY_BUILD_BATCH_SIZE 5)
-    set(others ${sources})
-    list(FILTER others EXCLUDE REGEX "/pool/|/test_pool_?[^/]*$")
-    set_source_files_properties(${others} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
   foreach(source ${sources})
     cmake_path(GET source STEM name)

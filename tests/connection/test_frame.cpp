@@ -38,7 +38,7 @@ std::uint64_t length_of(const std::string& bytes) {
     TextSource source{bytes};
     return mp::detail::read_length(source);
 }
-int error_of(const std::string& bytes) {
+int error_of_bytes(const std::string& bytes) {
     try {
         (void)length_of(bytes);
     } catch (const std::system_error& error) {
@@ -61,10 +61,10 @@ TEST_CASE("A length is four bytes, and twelve beyond two gibibytes", "[frame]") 
 }
 
 TEST_CASE("Lengths that no message has are errors", "[frame]") {
-    CHECK(error_of("\xff\xff\xff\xfe"s) == EMSGSIZE);
-    CHECK(error_of("\x80\0\0\0"s) == EMSGSIZE);
-    CHECK(error_of("\xff\xff\xff\xff\x80\0\0\0\0\0\0\0"s) == EMSGSIZE);
-    CHECK(error_of("\xff\xff\xff\xff\x7f\xff\xff\xff\xff\xff\xff\xff"s) == 0);
+    CHECK(error_of_bytes("\xff\xff\xff\xfe"s) == EMSGSIZE);
+    CHECK(error_of_bytes("\x80\0\0\0"s) == EMSGSIZE);
+    CHECK(error_of_bytes("\xff\xff\xff\xff\x80\0\0\0\0\0\0\0"s) == EMSGSIZE);
+    CHECK(error_of_bytes("\xff\xff\xff\xff\x7f\xff\xff\xff\xff\xff\xff\xff"s) == 0);
 }
 
 TEST_CASE("A stream that ends says whether that was inside a message", "[frame]") {

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-int error_of(const std::function<void()>& call) {
+int errno_of(const std::function<void()>& call) {
     try {
         call();
     } catch (const std::system_error& error) {
@@ -121,16 +121,16 @@ TEST_CASE("Addresses are compared and refused", "[listener]") {
     CHECK_THROWS_AS(Address("h", 65536), mp::ValueError);
     CHECK_THROWS_AS(Address("h", -1), mp::ValueError);
     CHECK(mp::loads<Address>(mp::dumps(Address("h", 9))) == Address("h", 9));
-    CHECK(error_of([] { connection::Listener({.address = std::string(108, 'x')}); }) ==
+    CHECK(errno_of([] { connection::Listener({.address = std::string(108, 'x')}); }) ==
           ENAMETOOLONG);
-    CHECK(error_of([] { connection::Client({"no such host.invalid", 1}); }) == EADDRNOTAVAIL);
-    CHECK(error_of([] { connection::Client("/there/is/no/such/path"); }) == ENOENT);
+    CHECK(errno_of([] { connection::Client({"no such host.invalid", 1}); }) == EADDRNOTAVAIL);
+    CHECK(errno_of([] { connection::Client("/there/is/no/such/path"); }) == ENOENT);
     std::uint16_t port = 0;
     {
         const connection::Listener gone({.address = {"127.0.0.1", 0}});
         port = gone.address().port();
     }
-    CHECK(error_of([&] { connection::Client({"127.0.0.1", port}); }) == ECONNREFUSED);
+    CHECK(errno_of([&] { connection::Client({"127.0.0.1", port}); }) == ECONNREFUSED);
 }
 
 TEST_CASE("A path is removed with its Listener, unless it is another's by then", "[listener]") {
@@ -138,7 +138,7 @@ TEST_CASE("A path is removed with its Listener, unless it is another's by then",
     {
         const connection::Listener listener({.address = path});
         CHECK(fs::is_socket(path));
-        CHECK(error_of([&] { connection::Listener({.address = path}); }) == EADDRINUSE);
+        CHECK(errno_of([&] { connection::Listener({.address = path}); }) == EADDRINUSE);
         CHECK(fs::is_socket(path));
     }
     CHECK_FALSE(fs::exists(path));
@@ -236,8 +236,8 @@ TEST_CASE("Without descriptors a client waits until there is one", "[listener]")
     std::vector<int> taken;
     for (int fd = 0; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;)
         taken.push_back(fd);
-    const int refused = error_of([&] { (void)listener.accept(); });
-    const int connecting = error_of([&] { connection::Client(listener.address()); });
+    const int refused = errno_of([&] { (void)listener.accept(); });
+    const int connecting = errno_of([&] { connection::Client(listener.address()); });
     for (const int fd : taken)
         ::close(fd);
     ::setrlimit(RLIMIT_NOFILE, &before);

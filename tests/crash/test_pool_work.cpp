@@ -36,6 +36,13 @@ std::vector<std::tuple<Job, std::size_t, bool>> large_or_die_list(const Board& b
     return list;
 }
 
+int nap(std::chrono::microseconds length) {
+    if (length > 0us) {
+        std::this_thread::sleep_for(length);
+    }
+    return 1;
+}
+
 /// Makes the pool believe that calls of `first_waits` are short.
 template <class AnyPool>
 void teach_that_calls_are_short(AnyPool& pool) {
@@ -120,6 +127,22 @@ TEST_CASE("The items of a chunk behind a long one are moved to an idle worker", 
             CHECK(board[items + i] == 1);
         }
     });
+}
+
+TEST_CASE("Items that turn out to be long are shared by all workers, whoever got them first",
+          "[crash][pool]") {
+    Watch watch;
+    constexpr std::size_t count = 200;
+    constexpr std::chrono::microseconds length = 2ms;
+    auto best = std::chrono::nanoseconds::max();
+    for (int round = 0; round < 5; ++round) {
+        mp::Pool<> pool(4);
+        pool.map(nap, std::vector(1000, 0us));  // now all items of a map go to one worker at first
+        const auto begin = std::chrono::steady_clock::now();
+        pool.map(nap, std::vector(count, length));
+        best = std::min<std::chrono::nanoseconds>(best, std::chrono::steady_clock::now() - begin);
+    }
+    CHECK(best < count * length / 2);  // four need a quarter
 }
 
 TEST_CASE("cancel of calls that the worker already has: they never run, the others do",

@@ -18,6 +18,7 @@
 #include <multiprocessing/core/timeout.hpp>
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/fork_safe_lock.hpp>
+#include <multiprocessing/os/hopeful_spin.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/stream_socket.hpp>
 
@@ -27,8 +28,9 @@ namespace detail {
 
 /// What all copies of a Connection share. All members may be called by any thread.
 ///
-/// Waiting: a call first tries, and polls only when that would block. The socket has no timeout of
-/// its own and stays in blocking mode, because other processes may use it too.
+/// Waiting: a call first tries, to receive for a moment, and polls only when that would block. The
+/// socket has no timeout of its own and stays in blocking mode, because other processes may use it
+/// too.
 class connection_end {
   public:
     /// @param fd a connected stream socket
@@ -154,13 +156,16 @@ class connection_end {
         return {lock, std::adopt_lock};
     }
     std::size_t receive_some(std::span<std::byte> target, const Deadline& deadline) {
-        for (;;) {
-            const os::transfer got = os::receive_some(fd_, target);
-            if (got.state != os::transfer_state::would_block)
-                return got.size;
+        os::transfer got;
+        const auto take = [&] {
+            got = os::receive_some(fd_, target);
+            return got.state != os::transfer_state::would_block;
+        };
+        while (!spin_(take, deadline.remaining())) {
             pause(deadline);
             os::poll_readable(fd_, deadline.remaining());
         }
+        return got.size;
     }
 
     os::descriptor owner_;
@@ -170,6 +175,7 @@ class connection_end {
     std::atomic<bool> writable_;
     os::fork_safe_lock sending_;
     os::fork_safe_lock receiving_;
+    os::hopeful_spin spin_;  // guarded by receiving_
 };
 
 }  // namespace detail

@@ -17,8 +17,8 @@
 #include <multiprocessing/core/bytes.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
-#include <multiprocessing/managers/hopeful_spin.hpp>
 #include <multiprocessing/managers/protocol.hpp>
+#include <multiprocessing/os/hopeful_spin.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/net.hpp>
 #include <multiprocessing/os/stream_socket.hpp>
@@ -141,7 +141,7 @@ class line {
     [[nodiscard]] connection_end& end() const { return connection_access::end(connection_); }
 
     Connection connection_;
-    hopeful_spin spin_;
+    os::hopeful_spin spin_;
 };
 
 }  // namespace managed

@@ -18,11 +18,11 @@
 #include <multiprocessing/connection/listener.hpp>
 #include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/core/timeout.hpp>
-#include <multiprocessing/managers/hopeful_spin.hpp>
 #include <multiprocessing/managers/objects.hpp>
 #include <multiprocessing/managers/server_connection.hpp>
 #include <multiprocessing/memory/tracker.hpp>
 #include <multiprocessing/os/abstract_socket.hpp>
+#include <multiprocessing/os/hopeful_spin.hpp>
 #include <multiprocessing/os/limits.hpp>
 #include <multiprocessing/os/net.hpp>
 #include <multiprocessing/os/random.hpp>
@@ -222,7 +222,7 @@ class Server {
     std::deque<silence> silent_;
     std::optional<clock::time_point> accept_again_;
     bool has_warned_ = false;
-    detail::managed::hopeful_spin spin_;
+    os::hopeful_spin spin_;
     bool busy_ = false;
 };
 

@@ -59,7 +59,7 @@ class collector {
                 else
                     settle_one(kind, sent, item, count, cursor, done);
             });
-        if (got.nanoseconds != 0 && got.items != 0 && sent.settled == 0 && !sent.slices.empty())
+        if (got.nanoseconds != 0 && got.items != 0)
             for (const slice& part : sent.slices)
                 costs_->learn(*part.owner, got.nanoseconds / got.items);
         sent.settled = std::max(sent.settled, got.items);

@@ -119,6 +119,8 @@ class dispatcher {
                 bodies_->release(packed.body);
             return outcome::blocked;
         }
+        if (worker.flights.empty())
+            worker.watched.reset();
         worker.flights.push_back(std::move(packed));
         return outcome::sent;
     }
@@ -147,8 +149,8 @@ class dispatcher {
                  (packed.items + chunk > share && cost_so_far + cost * chunk > negligible) ||
                  message_.size() > message_limit))
                 break;
-            const std::uint64_t most =
-                std::min<std::uint64_t>(chunk, claim::max_items - packed.items);
+            const std::uint64_t most = std::min<std::uint64_t>(portion(worker, chunk, cost, share),
+                                                               claim::max_items - packed.items);
             if (most == 0)
                 break;
             std::exception_ptr failure;
@@ -178,6 +180,15 @@ class dispatcher {
             if (keep->settled())
                 rejected.push_back(keep);
         }
+    }
+
+    /// How much of a chunk goes into a message: of one that is long and more than a fair share of
+    /// what is left, no more than the share, so that no worker works long after all others are
+    /// done. Whoever counts chunks gets whole ones.
+    static std::uint64_t portion(const worker_slot& worker, std::uint64_t chunk, std::uint64_t cost,
+                                 std::uint64_t share) noexcept {
+        const bool is_long = cost != cost_table::unknown && cost * chunk > quantum;
+        return is_long && worker.chunks_left == unlimited_chunks ? std::min(chunk, share) : chunk;
     }
 
     /// Appends items to the last run if they have the same prefix, else begins a run.

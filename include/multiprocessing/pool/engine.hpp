@@ -207,6 +207,13 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         announce();
         hungry_.store(scheduler_.hungry(), std::memory_order_release);
     }
+    /// Lets idle workers have what others sit on. @returns whether to look again soon
+    bool balance() noexcept {
+        const bool again = scheduler_.balance();
+        announce();
+        hungry_.store(scheduler_.hungry(), std::memory_order_release);
+        return again;
+    }
     void pump_if_free() noexcept {
         for (;;) {
             std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -279,11 +286,10 @@ class engine final : public executor, public std::enable_shared_from_this<engine
                 Deadline deadline) {
         attended_ = true;
         attention_.start_attending();
+        const std::chrono::nanoseconds limit =
+            balance() ? std::chrono::nanoseconds(supervisor::balance_interval) : wait_slice;
         attention_.waiter_falls_asleep();
         if (!attention_.has_news() && !ready.load(std::memory_order_acquire)) {
-            const std::chrono::nanoseconds limit =
-                scheduler_.unbalanced() ? std::chrono::nanoseconds(supervisor::balance_interval)
-                                        : wait_slice;
             unlock(lock);
             const bool rung = attention_.waiter_sleeps(deadline.remaining(limit));
             lock.lock();

@@ -27,9 +27,7 @@ namespace detail {
 struct worker_state {
     worker_port& port;
     std::string name;
-    void* bound = nullptr;         // the pool's own function, for Pool<F>
-    std::uint32_t claim_size = 1;  // items claimed at once where a chunk allows it
-    std::uint64_t claimed_at = 0;
+    void* bound = nullptr;  // the pool's own function, for Pool<F>
     unsigned made_in = os::fork_count();
 };
 
@@ -172,17 +170,17 @@ class run_execution {
     bool claim_more() {
         const bool together = header_.chunk > 1 && header_.timeout == 0;
         const std::uint64_t now = together ? os::steady_nanoseconds() : 0;
-        std::uint32_t& size = worker_->claim_size;
         if (together) {
-            const std::uint64_t elapsed = now - worker_->claimed_at;
+            const std::uint64_t elapsed = now - claimed_at_;
             if (elapsed < 2'000)
-                size = std::min<std::uint32_t>(size * 2, 64);
+                claim_size_ = std::min<std::uint32_t>(claim_size_ * 2, 64);
             else if (elapsed > 10'000)
-                size = std::max<std::uint32_t>(size / 2, 1);
-            worker_->claimed_at = now;
+                claim_size_ = std::max<std::uint32_t>(claim_size_ / 2, 1);
+            claimed_at_ = now;
         }
         const auto most = static_cast<std::uint32_t>(
-            together ? std::min({std::uint64_t{size}, std::uint64_t{header_.chunk}, left_}) : 1);
+            together ? std::min({std::uint64_t{claim_size_}, std::uint64_t{header_.chunk}, left_})
+                     : 1);
         claimed_ = worker_->port.claim_items(most);
         return claimed_ != 0;
     }
@@ -231,6 +229,8 @@ class run_execution {
     std::uint64_t index_;
     std::uint64_t left_;
     std::uint32_t claimed_ = 0;
+    std::uint32_t claim_size_ = 1;  // items claimed at once where a chunk allows it
+    std::uint64_t claimed_at_ = 0;
     std::size_t block_at_ = no_block;
     std::uint64_t block_count_ = 0;
 };

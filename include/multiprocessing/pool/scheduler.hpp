@@ -70,7 +70,7 @@ class scheduler {
             if (timed_)
                 next_look_ = std::min(next_look_, supervisor_.check_deadlines(now));
             supervisor_.retire_used_up();
-            if (std::exchange(blocked_, false) || unbalanced())
+            if (std::exchange(blocked_, false) || supervisor_.balance(now))
                 next_look_ = std::min(next_look_, now + supervisor::balance_interval);
             dispatch();
         });
@@ -86,9 +86,15 @@ class scheduler {
         });
     }
 
-    /// Takes work from workers that sit on it while others are idle. @returns whether to look again
-    [[nodiscard]] bool unbalanced() {
-        return dispatcher_.empty() && supervisor_.balance(clock::now());
+    /// Takes work from workers that sit on it, and gives it to those that are idle.
+    /// @returns whether to look again soon
+    [[nodiscard]] bool balance() noexcept {
+        bool again = false;
+        guard([&] {
+            again = supervisor_.balance(clock::now());
+            dispatch();
+        });
+        return again;
     }
     /// The process was stopped for so long, which does not count towards deadlines.
     void excuse(std::chrono::nanoseconds stopped) noexcept { supervisor_.excuse(stopped); }

@@ -41,7 +41,8 @@ class supervisor {
   public:
     using clock = std::chrono::steady_clock;
 
-    // How long idle workers wait before work that a busy one has not started is taken from it.
+    // How long idle workers wait before work that a busy one has not started is taken from it; if
+    // it needs less time for that, it may keep it.
     static constexpr std::chrono::microseconds balance_interval{500};
     // A worker that cannot be replaced for want of descriptors, memory or processes: how long until
     // that is tried again, and for how long a pool without any worker may hope.
@@ -213,7 +214,7 @@ class supervisor {
         }
     }
 
-    /// Takes work back from workers that sit on it while others are idle.
+    /// Takes work back from workers that will not come to it soon while others are idle.
     /// @returns whether some worker must be looked at again soon
     bool balance(clock::time_point now) {
         const bool idle = std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
@@ -226,20 +227,23 @@ class supervisor {
             if (worker.flights.empty() || worker.stalled || worker.condemned)
                 continue;
             const auto position = worker.link->look(worker.oldest());
-            const flight& last = worker.flights.back();
-            if (last.number == position.number && last.items <= position.items)
-                continue;  // it has started everything
-            const std::uint64_t running = worker.link->watch().running;
-            if (running != worker.watched) {
-                worker.watched = running;
+            const std::uint64_t waiting = worker.items_behind(position);
+            if (waiting == 0)
+                continue;
+            if (!worker.watched || worker.watched->number != position.number) {
+                worker.watched = position;
                 worker.watched_at = now;
             }
-            if (now - worker.watched_at < balance_interval) {
+            const std::chrono::nanoseconds elapsed = now - worker.watched_at;
+            const auto item =
+                elapsed / std::max<std::uint64_t>(1, position.items - worker.watched->items);
+            if (elapsed < balance_interval || item * waiting < balance_interval) {
                 again = true;
-            } else {
-                recall(worker);
-                worker.stalled = !worker.flights.empty();  // else it had not even begun
+                continue;
             }
+            learn(worker, position, item);
+            recall(worker);
+            worker.stalled = !worker.flights.empty();  // else it had not even begun
         }
         return again;
     }
@@ -401,6 +405,17 @@ class supervisor {
                             : "ended with exit code " + std::to_string(exitcode);
     }
 
+    /// The item that was started last takes at least so long.
+    void learn(const worker_slot& worker, worker_link::position started,
+               std::chrono::nanoseconds item) {
+        for (const flight& sent : worker.flights)
+            if (sent.number == started.number && started.items != 0)
+                sent.for_items(started.items - 1, started.items,
+                               [&](const job_ref& owner, std::uint64_t, std::uint64_t) {
+                                   dispatcher_->costs().learn(
+                                       *owner, static_cast<std::uint64_t>(item.count()));
+                               });
+    }
     static std::chrono::nanoseconds timeout_of(const worker_slot& worker, std::uint64_t running) {
         std::chrono::nanoseconds limit{0};
         const std::uint64_t item = running & 0xffffffffU;

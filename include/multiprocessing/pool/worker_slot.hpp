@@ -8,6 +8,7 @@
 #include <deque>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -71,7 +72,8 @@ struct worker_slot {
     bool retiring = false;          // it was told to end after what it has
     std::exception_ptr condemned;   // it is being killed: the error of the item it runs
     std::uint64_t last_used = 0;    // of all dispatches, for taking the warmest worker
-    std::uint64_t watched = 0;      // item_word seen when neighbours were idle, and when
+    // How far it was when a neighbour was first seen idle, and when that was.
+    std::optional<worker_link::position> watched;
     std::chrono::steady_clock::time_point watched_at{};
     std::chrono::nanoseconds excused{};  // time the whole pool was stopped during this item
     std::uint64_t excused_item = 0;      // item_word of that item
@@ -85,6 +87,14 @@ struct worker_slot {
                link->has_room() && link->next_number() - oldest() < channel_layout::slots;
     }
 
+    /// How many items lie behind that position.
+    [[nodiscard]] std::uint64_t items_behind(worker_link::position started) const noexcept {
+        std::uint64_t items = 0;
+        for (const flight& sent : flights)
+            if (sent.number >= started.number)
+                items += sent.items - (sent.number == started.number ? started.items : 0);
+        return items;
+    }
     [[nodiscard]] bool has_part_of(const remote_job& wanted) const noexcept {
         for (const flight& sent : flights)
             for (const slice& part : sent.slices)

@@ -3,7 +3,6 @@
 // they wait for it.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <chrono>
@@ -15,9 +14,9 @@
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
 #include <multiprocessing/os/futex.hpp>
+#include <multiprocessing/os/hopeful_spin.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/robust_mutex.hpp>
-#include <multiprocessing/os/spin.hpp>
 #include <multiprocessing/queues/queue_log.hpp>
 
 namespace multiprocessing {
@@ -182,10 +181,11 @@ class queue_memory {
                  Ready ready, const Deadline& deadline) {
         if (again())
             return true;
+        thread_local os::hopeful_spin spin;
         for (;;) {
             if (deadline.expired())
                 return false;
-            if (wait_awake(ready, deadline) && again())
+            if (spin(ready, deadline.remaining()) && again())
                 return true;
             ++sleepers;
             const std::uint32_t seen = low_half(word).load();
@@ -196,37 +196,6 @@ class queue_memory {
             if (again())
                 return true;
         }
-    }
-    /// Waking a sleeper costs more than what comes at once takes to come. But on a busy machine who
-    /// waits awake takes the CPU from the one that it waits for: it offers it each time, and a
-    /// thread for which nothing came a few times does not try for a while.
-    template <class Ready>
-    static bool wait_awake(Ready ready, const Deadline& deadline) {
-        constexpr std::chrono::microseconds longest{20};
-        constexpr int most_failures = 3;
-        constexpr int pause_length = 50;
-        thread_local int failures = 0;
-        thread_local int pause = 0;
-        if (ready())
-            return true;
-        if (pause > 0) {
-            --pause;
-            return false;
-        }
-        const auto end = std::chrono::steady_clock::now() +
-                         std::min<std::chrono::nanoseconds>(longest, deadline.remaining());
-        do {
-            os::yield();
-            if (ready()) {
-                failures = 0;
-                return true;
-            }
-        } while (std::chrono::steady_clock::now() < end);
-        if (++failures == most_failures) {
-            failures = 0;
-            pause = pause_length;
-        }
-        return false;
     }
     static void leave(os::futex_word& sleepers) noexcept {
         std::uint32_t seen = sleepers.load();
