@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
-# cmake -D PROGRAM=... -D EXPECTED=... -P compare_output.cmake: runs the program, whose standard
-# output must be the text in the file EXPECTED.
+# cmake -D PROGRAM=... [-D INTERPRETER=...] -D EXPECTED=... -P compare_output.cmake: runs the program,
+# whose standard output must be the text in the file EXPECTED.
 execute_process(
-  COMMAND "${PROGRAM}"
+  COMMAND ${INTERPRETER} "${PROGRAM}"
   OUTPUT_VARIABLE output
   ERROR_VARIABLE errors
   RESULT_VARIABLE status

@@ -59,4 +59,4 @@ for contender in "pigz -p $workers" gzip; do
 done
 
 printf '\ngunzip gave back the same bytes each time. Try it on files of yours:\n  %s --help\n' "$gz"
-echo "The smaller examples lie beside it: $(cd "$folder/examples" && ls -d 0[1-9]_* | tr '\n' ' ')"
+echo "The smaller examples lie beside it: $(cd "$folder/examples" && ls -d [0-4][0-9]_* | tr '\n' ' ')"
