@@ -30,7 +30,9 @@ int main() {
         mp::freeze_support();  // first of all: the child does not come further than this
     std::cout << "main begins" << std::endl;
 
-    std::cout << "with the guard it works: " << (spawn_greeter("Ada") ? "yes" : "no") << std::endl;
+    const bool guarded = spawn_greeter("Ada");
+    std::cout << "with the guard it works: " << (guarded ? "yes" : "no") << std::endl;
     ::setenv("FORGETFUL", "1", 1);
-    std::cout << "without it: " << (spawn_greeter("Eve") ? "yes" : "no") << std::endl;
+    const bool forgetful = spawn_greeter("Eve");
+    std::cout << "without it: " << (forgetful ? "yes" : "no") << std::endl;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the README and docs/faults.md show and no example contains.
+// What the README and the pages in docs/ show and no example contains.
+#include <chrono>
+#include <exception>
 #include <iostream>
 #include <multiprocessing.hpp>
 #include <stdexcept>
@@ -54,4 +56,14 @@ try {
     pool.join();
 }
     // clang-format on
+}
+
+int square(int x);
+
+// clang-format off
+int main() {
+    mp::freeze_support();                                  // a spawned child takes over here
+    mp::set_start_method(mp::StartMethod::spawn);          // or for one object: {.start_method = ...}
+    auto context = mp::get_context(mp::StartMethod::forkserver);
+    auto process = context.Process(square, {3});
 }
