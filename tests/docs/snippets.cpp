@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the README and the pages in docs/ show and no example contains.
 #include <chrono>
-#include <exception>
 #include <iostream>
 #include <multiprocessing.hpp>
 #include <stdexcept>
@@ -40,8 +39,10 @@ void go_on_after_bad_items(mp::Pool<>& pool, const std::vector<Document>& docume
             if (!result)
                 break;
             use(*result);
-        } catch (const std::exception& error) {
+        } catch (const ParseError& error) {
             std::cerr << "left out: " << error.what() << '\n';
+        } catch (const mp::WorkerLostError& error) {
+            std::cerr << "crashed: " << error.exitcode() << '\n';
         }
     }
 }
