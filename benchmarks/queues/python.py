@@ -39,13 +39,14 @@ def numbers(limit, name, count):
 
 def large(count, size=16 << 20):
     queue = multiprocessing.Queue(2)
-    putter = multiprocessing.Process(target=put_items, args=(queue, count, size))
-    start = time.perf_counter()
+    putter = multiprocessing.Process(target=put_items, args=(queue, count + 1, size))
     putter.start()
-    total = sum(len(queue.get()) for _ in range(count))
+    total = len(queue.get())
+    start = time.perf_counter()
+    total += sum(len(queue.get()) for _ in range(count))
     report("large", (time.perf_counter() - start) * 1e6 / count, "us")
     putter.join()
-    assert total == size * count
+    assert total == size * (count + 1)
 
 
 def items(size, count):
@@ -58,7 +59,7 @@ def items(size, count):
     total = sum(len(queue.get()) for _ in range(count))
     elapsed = time.perf_counter() - start
     putter.join()
-    assert total == size * count
+    assert total == size * (count + 1)
     return elapsed * 1e9 / count
 
 

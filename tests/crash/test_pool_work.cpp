@@ -132,17 +132,19 @@ TEST_CASE("The items of a chunk behind a long one are moved to an idle worker", 
 TEST_CASE("Items that turn out to be long are shared by all workers, whoever got them first",
           "[crash][pool]") {
     Watch watch;
-    constexpr std::size_t count = 200;
+    constexpr std::size_t count = 100;
     constexpr std::chrono::microseconds length = 2ms;
-    auto best = std::chrono::nanoseconds::max();
-    for (int round = 0; round < 5; ++round) {
-        mp::Pool<> pool(4);
+    constexpr int rounds = 5;
+    std::chrono::nanoseconds time{0};
+    for (int round = 0; round < rounds; ++round) {
+        mp::Pool<> pool(2);
         pool.map(nap, std::vector(1000, 0us));  // now all items of a map go to one worker at first
         const auto begin = std::chrono::steady_clock::now();
         pool.map(nap, std::vector(count, length));
-        best = std::min<std::chrono::nanoseconds>(best, std::chrono::steady_clock::now() - begin);
+        time += std::chrono::steady_clock::now() - begin;
     }
-    CHECK(best < count * length / 2);  // four need a quarter
+    INFO(time.count() / 1'000'000 << " ms");
+    CHECK(time < rounds * count * length * 2 / 3);  // two need half of it
 }
 
 TEST_CASE("cancel of calls that the worker already has: they never run, the others do",
