@@ -9,7 +9,7 @@ cd "$(dirname "$(realpath "$0")")/.."
 workers=${1:-$(nproc)}
 
 bash cmake/install_packages.sh g++ cmake ninja-build libboost1.81-dev \
-    libboost-serialization1.81-dev libssl-dev zlib1g-dev pigz
+    libboost-serialization1.81-dev libssl-dev zlib1g-dev libpng-dev pigz
 folder=build/bench
 mkdir -p "$folder"
 echo "Building the examples ..."
