@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-# Installs the headers and the package that find_package(multiprocessing) finds.
+# Installs the headers and what find_package(multiprocessing) and pkg-config find.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -22,4 +22,11 @@ write_basic_package_version_file(
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/multiprocessingConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/multiprocessingConfigVersion.cmake"
         DESTINATION "${package_folder}")
+
+# The folder of multiprocessing.pc knows where the rest lies, wherever all of it is moved.
+set(pc_folder "${CMAKE_INSTALL_DATADIR}/pkgconfig")
+file(RELATIVE_PATH prefix_from_pc "/${pc_folder}" "/")
+configure_file("${CMAKE_CURRENT_LIST_DIR}/multiprocessing.pc.in" multiprocessing.pc @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/multiprocessing.pc" DESTINATION "${pc_folder}")
+
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

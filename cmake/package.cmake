@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: BSL-1.0
+# cpack in the build folder makes a Debian package of what is installed.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_CONTACT "the maintainers of multiprocessing")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_DEBIAN_PACKAGE_NAME libmultiprocessing-dev)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libboost1.81-dev, libboost-serialization1.81-dev")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libssl-dev")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+    "Header-only: worker processes that are called like functions, pools of them, and
+what processes share: locks, queues, values and arrays in shared memory,
+connections, managers.")
+include(CPack)
