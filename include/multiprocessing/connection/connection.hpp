@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,7 +28,13 @@ inline namespace v0 {
 class Connection;
 namespace detail {
 struct connection_access;
-}
+
+/// The type of recv() where none is named: converts to any, so that there is no second error.
+struct no_type {
+    template <class T>
+    operator T() const;
+};
+}  // namespace detail
 
 /// One end of a connection that carries messages: values of picklable types, or bytes.
 ///
@@ -85,9 +92,13 @@ class Connection {
     ///     is then gone and the next one can be received
     /// @throws EOFError when the other end is closed and all it sent was received, or it was closed
     ///     in the middle of a message; ValueError when this end is closed, or only sends
-    template <class T>
+    template <class T = detail::no_type>
     T recv() const {
-        (void)detail::argument_check<T>{};
+        static_assert(!std::is_same_v<T, detail::no_type>,
+                      "multiprocessing: recv() needs the type of what is to be received, as in "
+                      "recv<int>()");
+        if constexpr (!std::is_same_v<T, detail::no_type>)
+            (void)detail::argument_check<T>{};
         if constexpr (Picklable<T>) {
             detail::heap_buffer buffer;
             receive(buffer);
