@@ -62,17 +62,6 @@ def check_blocks(page, text):
             problems.append(f"{page.name}: no compiler says this:\n{said}")
 
 
-def check_mistakes():
-    """The table of mistakes in docs/pickling.md."""
-    section = (root / "docs/pickling.md").read_text().partition("## When it does not compile")[2]
-    rows = re.findall(r"^\|[^|]*\| `([^`]+)` \|", section, re.MULTILINE)
-    if not rows:
-        problems.append("pickling.md: there is no table of mistakes")
-    for said in rows:
-        if said not in expected:
-            problems.append(f"pickling.md: no test in compile_fail expects: {said}")
-
-
 def check_exercises():
     text = (root / "docs/from-python.md").read_text()
     for number in range(1, 21):
@@ -113,7 +102,6 @@ for page in pages:
     text = page.read_text()
     check_links(page, text)
     check_blocks(page, text)
-check_mistakes()
 check_exercises()
 if len(pages[0].read_text().splitlines()) > 300:
     problems.append("README.md has more than 300 lines")

@@ -34,7 +34,6 @@ finds 'no heading for the link' docs/faults.md '$a [nothing](performance.md#noth
 finds 'this cpp is in no program' README.md 's/mp::Pool pool(2);/mp::Pool pool(3);/'
 finds 'this python is in no program' README.md 's/with mp.Pool(2)/with mp.Pool(3)/'
 finds 'no compiler says this' docs/from-python.md 's/Raw pointers, references/Pointers/'
-finds 'no test in compile_fail expects' docs/pickling.md 's/`is a reference to non-const`/`is a reference`/'
 finds 'from-python.md has no section 13' docs/from-python.md 's/^### 13 /### 33 /'
 finds 'from-python.md does not link to ../examples/04_join.cpp' docs/from-python.md 's/04_join/05_join/'
 finds 'does not mention active_children' docs/from-python.md 's/`active_children`//g'
