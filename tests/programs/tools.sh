@@ -38,28 +38,39 @@ says() {
 full_disk() { says "No space left on device" bash -c '"$@" >/dev/full' - "$@"; }
 
 # ends_by_ctrl_c COMMAND...: SIGINT when the command, whose standard input stays silent, has workers;
-# then it has ended by the signal, and no process of it is left.
+# then it ends by the signal, and no process of it is left.
 ends_by_ctrl_c() {
-    local pid status server workers
+    local pid status server='' workers=''
     [ -p silent ] || mkfifo silent || return 1
     env --default-signal=INT "$@" <>silent >/dev/null 2>&1 & # in the background bash ignores it
     pid=$!
-    until server=$(children "$pid") && workers=$(children $server) && [ -n "$workers" ]; do
-        kill -0 "$pid" 2>/dev/null || { echo "it ended too early"; return 1; }
-        sleep 0.02
-    done
+    within 20 has_workers || echo "no workers"
     kill -INT "$pid"
+    within 20 ended "$pid" || { echo "it goes on"; kill -KILL "$pid"; }
     wait "$pid"
     status=$?
     [ "$status" -eq 130 ] || { echo "exit status $status"; return 1; }
-    for _ in $(seq 500); do
-        kill -0 $server $workers 2>/dev/null || return 0
+    within 20 ended $server $workers || { echo "left: $server $workers"; return 1; }
+}
+children() { cat /proc/"$1"/task/*/children 2>/dev/null; }
+has_workers() {
+    server=$(children "$pid")
+    workers=$([ -z "$server" ] || children $server)
+    [ -n "$workers" ]
+}
+ended() {
+    local id
+    for id in "$@"; do ! grep -qs '^State:.[^ZX]' "/proc/$id/status" || return 1; done
+}
+# within SECONDS COMMAND...: tries until the command succeeds.
+within() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
         sleep 0.02
     done
-    echo "processes are left: $server $workers"
-    return 1
 }
-children() { [ -n "${1:-}" ] && cat /proc/"$1"/task/*/children 2>/dev/null; }
 
 finish() {
     echo "$checks checks, $failures failed"
