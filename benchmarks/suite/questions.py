@@ -169,7 +169,7 @@ QUESTIONS = (
             Plot("curves", "time_per_task", ("task",), "What a task of a given length takes",
                  {"x": "length of a task", "x_unit": "us", "y": "time a task, times the workers"}),
         ),
-        by_workers=True, all_cpus=True, rounds=3,
+        by_workers=True, all_cpus=True, rounds=2,
     ),
     Question(
         "uneven", "Tasks of very different lengths",
@@ -185,7 +185,7 @@ QUESTIONS = (
         ),
         plots=(Plot("bars", "uneven", ("makespan", "makespan_chunksize_1", "makespan_longest_last"),
                     "From the first task's start to the last one's end"),),
-        by_workers=True, rounds=3,
+        by_workers=True, rounds=2,
     ),
     Question(
         "payload", "Large arguments and results",
