@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -238,18 +239,27 @@ class tracker_main {
         return os::send_packet(fd, parts, attachment) == os::send_result::sent;
     }
 
+    /// Of a process that dies, the connection may be closed before the files: a name that is in use
+    /// is tried again for a while. Whoever else uses it removes it.
     void remove_names() noexcept {
-        for (const recorded_name& one : names_) {
-            if (one.kind == name_kind::memory)
+        const auto end = std::chrono::steady_clock::now() + dying;
+        for (;;) {
+            std::erase_if(names_, [](const recorded_name& one) {
+                if (one.kind == name_kind::counted)
+                    return os::unlink_if_unused(one.path, one.file);
                 os::unlink_if_same(one.path, one.file);
-            else
-                os::unlink_if_unused(one.path, one.file);
+                return true;
+            });
+            if (names_.empty() || std::chrono::steady_clock::now() >= end)
+                return;
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
     }
 
     static constexpr std::chrono::milliseconds for_ever{-1};
     static constexpr std::chrono::milliseconds shortest_pause{100};
     static constexpr std::chrono::milliseconds longest_pause{10'000};
+    static constexpr std::chrono::milliseconds dying{500};
 
     os::descriptor listener_;
     os::descriptor root_;

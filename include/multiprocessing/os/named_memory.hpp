@@ -114,10 +114,10 @@ inline bool unlink_if_unused(int fd, const std::string& path, file_identity file
     unlink_if_same(path, file);
     return true;
 }
-inline void unlink_if_unused(const std::string& path, file_identity file) noexcept {
+/// The same for a process that does not have the file open.
+inline bool unlink_if_unused(const std::string& path, file_identity file) noexcept {
     const descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (fd)
-        unlink_if_unused(fd.get(), path, file);
+    return !fd || unlink_if_unused(fd.get(), path, file);
 }
 
 }  // namespace os
