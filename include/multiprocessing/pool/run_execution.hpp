@@ -16,8 +16,8 @@
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/serialization/exception.hpp>
 #include <multiprocessing/serialization/pickle.hpp>
+#include <multiprocessing/transport/item_port.hpp>
 #include <multiprocessing/transport/message.hpp>
-#include <multiprocessing/transport/worker_port.hpp>
 
 namespace multiprocessing {
 inline namespace v0 {
@@ -25,7 +25,7 @@ namespace detail {
 
 /// What stays the same in a worker from message to message.
 struct worker_state {
-    worker_port& port;
+    item_port& port;
     std::string name;
     void* bound = nullptr;  // the pool's own function, for Pool<F>
     unsigned made_in = os::fork_count();

@@ -12,6 +12,7 @@
 
 #include <multiprocessing/core/bytes.hpp>
 #include <multiprocessing/pool/run_execution.hpp>
+#include <multiprocessing/pool/run_sequence.hpp>
 #include <multiprocessing/process/fork_server.hpp>
 #include <multiprocessing/serialization/exception.hpp>
 #include <multiprocessing/serialization/function.hpp>
@@ -54,7 +55,8 @@ void load_step(input_cursor& in, Step step) {
 
 class pool_worker_loop {
   public:
-    pool_worker_loop(worker_port& port, std::string name) : port_(&port), state_{port, name} {}
+    pool_worker_loop(worker_port& port, std::string name)
+        : port_(&port), state_{port, name}, runner_(state_) {}
 
     /// Runs the initializer. @returns false when it failed; the parent is told why
     bool get_ready(child_setup& given) {
@@ -81,7 +83,7 @@ class pool_worker_loop {
     void run() {
         worker_port::message open;
         while (port_->receive(open)) {
-            execute(open);
+            runner_.execute(open.items, open.body);
             port_->send_answer();
         }
     }
@@ -102,38 +104,10 @@ class pool_worker_loop {
             in, [](initializer_thunk thunk, input_cursor& bytes) { thunk(bytes); });
     }
 
-    void execute(const worker_port::message& open) {
-        input_cursor body(open.body);
-        std::uint64_t index = 0;
-        while (index < open.items) {
-            const auto header = body.read_value<run_header>();
-            const std::span<const std::byte> function(body.take(header.function_size),
-                                                      header.function_size);
-            body.take(padding(header.function_size));
-            run_execution run(state_, header, function, body, index);
-            thunk_of(header)(run);
-            run.end();
-            if (run.index() != index + header.items)
-                return;  // the parent took the rest back
-            index = run.index();
-            if (header.item_size != 0)
-                body.take(std::min<std::uint64_t>(padding(header.item_size * header.items),
-                                                  body.remaining()));
-        }
-    }
-    run_thunk thunk_of(const run_header& header) {
-        if (header.thunk_image != last_.image || header.thunk_offset != last_.offset) {
-            last_ = {header.thunk_image, header.thunk_offset};
-            thunk_ = reinterpret_cast<run_thunk>(decode_code(last_));
-        }
-        return thunk_;
-    }
-
     worker_port* port_;
     worker_state state_;
+    run_sequence runner_;
     std::shared_ptr<void> bound_;
-    code_ref last_{};
-    run_thunk thunk_ = nullptr;
 };
 
 /// The role of a worker process.

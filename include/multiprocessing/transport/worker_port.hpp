@@ -14,6 +14,7 @@
 #include <multiprocessing/os/memory_map.hpp>
 #include <multiprocessing/os/spin.hpp>
 #include <multiprocessing/transport/channel.hpp>
+#include <multiprocessing/transport/item_port.hpp>
 #include <multiprocessing/transport/message.hpp>
 
 namespace multiprocessing {
@@ -30,7 +31,7 @@ struct worker_descriptors {
 };
 
 /// @note One thread.
-class worker_port {
+class worker_port : public item_port {
   public:
     /// A task message that was opened.
     struct message {
@@ -40,7 +41,8 @@ class worker_port {
     };
 
     worker_port(worker_descriptors descriptors, std::chrono::nanoseconds spin)
-        : channel_(std::move(descriptors.channel)),
+        : item_port(answer_),
+          channel_(std::move(descriptors.channel)),
           pool_(std::move(descriptors.pool)),
           bell_(std::move(descriptors.bell)),
           waiter_bell_(std::move(descriptors.waiter_bell)),
@@ -54,7 +56,9 @@ class worker_port {
           tasks_(pool_.get(), pool_control::task_arena, os::memory_map::access::read),
           results_(channel_.get(), channel_layout::result_arena),
           answer_(results_),
-          spin_(spin) {}
+          spin_(spin) {
+        keep_claims_in(control());
+    }
 
     /// Waits for a message that was not recalled and opens it.
     /// @returns false when the parent wants this worker to retire
@@ -74,55 +78,20 @@ class worker_port {
                 return false;
             if (!open)
                 continue;
-            opened.number = number_ = header.number;
+            opened.number = header.number;
             opened.items = header.items;
             opened.body = {header.location != 0 ? tasks_.at(header.location, header.size)
                                                 : buffer_ + sizeof header,
                            header.size};
-            start_answer();
+            start_answer(header.number);
             return true;
         }
     }
 
-    /// Claims up to `most` further items of the open message.
-    /// @returns how many; 0 when there are none, or the parent took them back
-    std::uint32_t claim_items(std::uint32_t most) noexcept {
-        std::uint64_t word = control().claim.load(std::memory_order_acquire);
-        for (;;) {
-            claim now = claim::unpack(word);
-            const std::uint32_t count = std::min(most, now.limit - now.next);
-            if (count == 0)
-                return 0;
-            now.next += count;
-            if (control().claim.compare_exchange_weak(word, now.pack(), std::memory_order_acq_rel,
-                                                      std::memory_order_acquire))
-                return count;
-        }
-    }
-
-    /// Records that claimed item `index` is being executed, and with it that those before it are
-    /// done: their records must be complete in the answer. `timed` items carry their start.
-    void begin_item(std::uint64_t index, bool timed) noexcept {
-        if (timed)
-            control().started_at.store(os::steady_nanoseconds(), std::memory_order_relaxed);
-        control().running.store(item_word(number_, index), std::memory_order_release);
-    }
-    /// Says how many bytes of the answer hold complete records, or will do when their items are.
-    void cover(std::uint64_t bytes) noexcept { header_of(staging(number_))->size = bytes; }
-    /// Records that the records of `items` items are complete in the answer.
-    void finish_items(std::uint64_t items) noexcept {
-        finished_items_ = items;
-        cover(answer_.size());
-        control().finished.store(item_word(number_, items), std::memory_order_release);
-    }
-
-    /// Where the records of the open message go.
-    [[nodiscard]] spill_buffer& answer() noexcept { return answer_; }
-
     void send_answer() {
         result_header header;
-        header.number = number_;
-        header.items = finished_items_;
+        header.number = number();
+        header.items = finished_items();
         header.nanoseconds = os::steady_nanoseconds() - opened_at_;
         std::size_t inline_size = answer_.size();
         if (answer_.spilled()) {
@@ -130,7 +99,7 @@ class worker_port {
             blocks_.push_back({answered_ + 1, block});
             inline_size = 0;
         }
-        std::byte* const slot = staging(number_);
+        std::byte* const slot = staging(header.number);
         // The number comes last: a slot that has it is complete. The location was kept all along.
         header_of(slot)->items = header.items;
         header_of(slot)->nanoseconds = header.nanoseconds;
@@ -144,10 +113,7 @@ class worker_port {
     }
 
     /// Begins the answer to no message: what the worker says when it is ready, or cannot become so.
-    void start_greeting() {
-        number_ = 0;
-        start_answer();
-    }
+    void start_greeting() { start_answer(0); }
 
   private:
     [[nodiscard]] channel_control& control() const noexcept {
@@ -203,19 +169,18 @@ class worker_port {
         }
     }
 
-    void start_answer() {
+    void start_answer(std::uint64_t number) {
         const std::uint64_t collected = control().collected.load(std::memory_order_acquire);
         while (!blocks_.empty() && blocks_.front().answer <= collected) {
             results_.release(blocks_.front().block);
             blocks_.pop_front();
         }
-        std::byte* const slot = staging(number_);
+        std::byte* const slot = staging(number);
         *header_of(slot) = {};
         answer_.start(
             {slot + sizeof(result_header), channel_layout::message_size - sizeof(result_header)},
             &header_of(slot)->location);
-        control().started_at.store(0, std::memory_order_relaxed);
-        finish_items(0);
+        start_items(number, *header_of(slot));
         opened_at_ = os::steady_nanoseconds();
     }
 
@@ -242,7 +207,7 @@ class worker_port {
     spill_buffer answer_;
     std::deque<answer_block> blocks_;  // of answers that the parent may not have read yet
     std::chrono::nanoseconds spin_;
-    std::uint64_t number_ = 0, received_ = 0, answered_ = 0, finished_items_ = 0, opened_at_ = 0;
+    std::uint64_t received_ = 0, answered_ = 0, opened_at_ = 0;
     alignas(16) std::byte buffer_[channel_layout::message_size];
 };
 
