@@ -6,6 +6,7 @@ include(GNUInstallDirs)
 set(package_folder "${CMAKE_INSTALL_DATADIR}/cmake/multiprocessing")
 
 install(TARGETS multiprocessing EXPORT multiprocessing FILE_SET HEADERS)
+install(TARGETS multiprocessing_mpi FILE_SET HEADERS)  # its target is made where it is found
 install(
   EXPORT multiprocessing
   NAMESPACE multiprocessing::

@@ -21,6 +21,7 @@
 //                  DictProxy<K, V>, ListProxy<T>, ArrayProxy<T>, ValueProxy<T>, NamespaceProxy,
 //                  QueueProxy<T>, InstanceProxy<Class>; LockProxy, RLockProxy, SemaphoreProxy,
 //                  EventProxy, ConditionProxy, BarrierProxy
+//   mpi            mpi::Pool; not in multiprocessing.hpp
 //
 // Pool is Pool<void> where only this header is seen: the default argument stands with the class.
 #pragma once
@@ -162,6 +163,11 @@ class SemaphoreProxy;
 class EventProxy;
 class ConditionProxy;
 class BarrierProxy;
+
+// mpi.hpp
+namespace mpi {
+class Pool;
+}  // namespace mpi
 
 }  // namespace v0
 }  // namespace multiprocessing
