@@ -11,7 +11,7 @@ cd "$(dirname "$(realpath "$0")")/.."
 needed=(g++ cmake ninja-build libboost1.81-dev libboost-serialization1.81-dev libssl-dev python3
     python3-matplotlib)
 contenders=(libbenchmark-dev libtbb-dev libopenmpi-dev openmpi-bin libboost-mpi1.81-dev libzmq3-dev
-    redis-server python3-joblib)
+    redis-server python3-joblib python3-mpi4py)
 bash cmake/install_packages.sh "${needed[@]}"
 bash cmake/install_packages.sh "${contenders[@]}" ||
     echo "Some contenders cannot be installed here; they are left out." >&2

@@ -13,7 +13,7 @@ from figures import Key, parse
 from questions import LABELS
 
 NOT_INSTALLED = 77  # a program's exit code where what it needs is missing, as CTest and automake have it
-MODULES = {"loky.py": "joblib"}  # what scripts import
+MODULES = {"loky.py": "joblib", "futures.py": "mpi4py"}  # what scripts import
 HERE = pathlib.Path(__file__).resolve().parent.parent
 SECONDS_AT_MOST = 600  # a program that takes longer hangs
 
@@ -27,19 +27,21 @@ def command(build, question, contender, workers):
     if contender.endswith(".py"):
         script = HERE / question / contender
         module = MODULES.get(contender)
-        if module and importlib.util.find_spec(module) is None:
+        if not script.exists() or (module and importlib.util.find_spec(module) is None):
             return None
-        return [sys.executable, str(script)] if script.exists() else None
-    program = build / "benchmarks" / f"bench_{question}_{contender}"
-    if not os.access(program, os.X_OK):
-        return None
-    if contender == "mpi":
+        arguments = [sys.executable, *(("-m", "mpi4py.futures") if contender == "futures.py" else ()), str(script)]
+    else:
+        program = build / "benchmarks" / f"bench_{question}_{contender}"
+        if not os.access(program, os.X_OK):
+            return None
+        arguments = [str(program)]
+    if contender == "mpi" or question == "mpi":
         if shutil.which("mpirun") is None:
             return None
         # Ranks that wait give way: the root and its workers share the CPUs.
         return ["mpirun", "--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1",
-                "-n", str((workers or 2) + 1), str(program)]
-    return [str(program)]
+                "-n", str((workers or 2) + 1), *arguments]
+    return arguments
 
 
 class Status:
