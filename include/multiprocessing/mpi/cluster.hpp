@@ -92,7 +92,7 @@ class cluster final : public executor {
         const std::unique_lock lock(lock_, std::try_to_lock);
         if (!lock.owns_lock())
             return;  // its holder pumps again before it sleeps
-        pump();
+        push();
         if (dozing_)
             service_.notify_one();
     }
@@ -104,6 +104,7 @@ class cluster final : public executor {
         const bool own = std::this_thread::get_id() == thread_.get_id();
         pace idle;
         std::unique_lock lock(lock_);
+        ++waiters_;
         for (;;) {
             const bool moved = pump();
             // A callback waits for another call: meanwhile its thread goes on with its work.
@@ -112,13 +113,16 @@ class cluster final : public executor {
             if (ready.load(std::memory_order_acquire) || deadline.expired())
                 break;
             if (interrupt_pending.load(std::memory_order_relaxed)) {
+                --waiters_;
                 lock.unlock();
                 check_interrupt();
                 lock.lock();
+                ++waiters_;
             }
             if (!moved)
                 rest(lock, idle, deadline);
         }
+        --waiters_;
         if (waiting_ != 0)
             news_.notify_one();  // another thread may attend
         return ready.load(std::memory_order_acquire);
@@ -214,19 +218,29 @@ class cluster final : public executor {
 
     // ---- under the lock
 
-    /// Moves everything that can move. @returns whether anything did
+    /// Takes one message, if there is one, and sends what can be sent. @returns whether it did
     bool pump() noexcept {
+        return step([this] {
+            const auto got = box_.receive(arrived_);
+            if (got)
+                handle(*got);
+            (void)box_.sending();
+            give_up_late_items();
+            return got.has_value();
+        });
+    }
+    /// Sends what can be sent.
+    void push() noexcept {
+        step([] { return false; });
+    }
+    template <class First>
+    bool step(First first) noexcept {
         if (ended_)
             return false;
         bool moved = false;
         try {
+            moved = first();
             take_inbox();
-            while (const auto got = box_.receive(arrived_)) {
-                handle(*got);
-                moved = true;
-            }
-            (void)box_.sending();
-            give_up_late_items();
             moved = dispatch() || moved;
         } catch (...) {
             lost_ = true;
@@ -436,8 +450,8 @@ class cluster final : public executor {
             return;
         }
         attended_ = true;
-        const auto pause = idle.next();
         lock.unlock();
+        const auto pause = idle.next();
         if (pause != std::chrono::nanoseconds::zero())
             std::this_thread::sleep_for(deadline.remaining(pause));
         lock.lock();
@@ -450,15 +464,20 @@ class cluster final : public executor {
         pace idle;
         std::unique_lock lock(lock_);
         for (;;) {
-            const bool moved = pump();
-            if (call_back(lock) || moved) {
-                idle.reset();
+            if (call_back(lock))
                 continue;
-            }
             if (terminating_.load(std::memory_order_acquire)) {
                 reject_everything();
                 if (calling_back_.empty())
                     break;
+                continue;
+            }
+            if (waiters_ != 0) {  // they do the work: this thread would only be in their way
+                service_.wait_for(lock, pace::longest);
+                continue;
+            }
+            if (pump()) {
+                idle.reset();
                 continue;
             }
             if (inbox_.closed() && all_done())
@@ -469,15 +488,11 @@ class cluster final : public executor {
                 dozing_ = false;
                 continue;
             }
-            auto pause = idle.next();
-            if (attended_)
-                pause = pace::longest;
-            if (pause == std::chrono::nanoseconds::zero()) {
-                lock.unlock();
-                lock.lock();
-            } else {
+            lock.unlock();
+            const auto pause = idle.next();
+            lock.lock();
+            if (pause != std::chrono::nanoseconds::zero() && calling_back_.empty())
                 service_.wait_for(lock, pause);
-            }
         }
         dismiss_ranks(lock);
         ended_ = true;
@@ -545,8 +560,9 @@ class cluster final : public executor {
     std::deque<job_ref> calling_back_;
     std::exception_ptr broken_;
     std::uint64_t uses_ = 0;
-    std::size_t waiting_ = 0;  // threads that wait on news_
-    bool attended_ = false;    // a thread that waits looks for messages
+    std::size_t waiters_ = 0;  // threads that wait for results
+    std::size_t waiting_ = 0;  // threads that sleep until there is news_
+    bool attended_ = false;    // one that waits for a result looks for messages
     bool dozing_ = false;      // the cluster's own thread expects nothing
     bool ended_ = false;
     bool lost_ = false;  // MPI failed

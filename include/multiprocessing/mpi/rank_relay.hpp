@@ -149,8 +149,6 @@ class rank_relay {
         : box_(&box), workers_(&workers), name_(std::move(name)) {}
 
     void take(const letter_header& header, heap_buffer& message) {
-        if (box_->has(letter::stop))
-            return;  // nobody wants it any more
         open_message& opened = open_.emplace_back();
         opened.header = header;
         opened.begin = os::steady_nanoseconds();

@@ -53,14 +53,17 @@ class rank_worker {
         : box_(&box), state_{port_, std::move(name)}, runner_(state_) {}
 
     void take(const letter_header& header, heap_buffer& message) {
-        if (box_->has(letter::stop))
-            return;  // nobody wants it any more
+        // What came while this rank was busy for long may be wanted no more. To look for that each
+        // time would cost as much as a short message.
+        if (busy_ > long_enough && box_->has(letter::stop))
+            return;
         const std::uint64_t begin = os::steady_nanoseconds();
         execute(header, message.bytes().first(header.extra).subspan(sizeof header));
+        busy_ = os::steady_nanoseconds() - begin;
         letter_header answer;
         answer.number = header.number;
         answer.items = header.items;
-        answer.extra = os::steady_nanoseconds() - begin;
+        answer.extra = busy_;
         box_->send(0, letter::answer, answer, port_.take_answer());
     }
     /// @returns whether it did something
@@ -89,7 +92,10 @@ class rank_worker {
         }
     }
 
+    static constexpr std::uint64_t long_enough = 1'000'000;
+
     mailbox* box_;
+    std::uint64_t busy_ = 0;  // nanoseconds with the last message
     letter_port port_;
     worker_state state_;
     run_sequence runner_;
