@@ -94,7 +94,8 @@ class heap_buffer : public output_buffer {
     void grow(std::size_t count) override {
         const std::size_t used = size();
         const auto capacity = static_cast<std::size_t>(end_ - begin_);
-        const std::size_t larger = std::max<std::size_t>({used + count, capacity * 2, 256});
+        // With room for what ends a message: a large one is not to move once more for a few bytes.
+        const std::size_t larger = std::max<std::size_t>({used + count + 128, capacity * 2, 256});
         std::unique_ptr<std::byte[]> memory(new std::byte[larger]);  // not zeroed
         if (used != 0)
             std::memcpy(memory.get(), begin_, used);

@@ -89,12 +89,14 @@ class cluster final : public executor {
         inbox_.put(work);
         if (!hungry_.load(std::memory_order_acquire))
             return;  // who collects the next answer looks into the inbox
-        const std::unique_lock lock(lock_, std::try_to_lock);
-        if (!lock.owns_lock())
-            return;  // its holder pumps again before it sleeps
-        push();
-        if (dozing_)
+        std::unique_lock lock(lock_, std::try_to_lock);
+        if (lock.owns_lock())
+            push();
+        if (dozing_.load(std::memory_order_relaxed)) {
+            if (!lock.owns_lock())
+                lock.lock();  // whoever holds it may not look into the inbox again
             service_.notify_one();
+        }
     }
 
     bool wait(const std::atomic<bool>& ready, Deadline deadline) override {
@@ -516,17 +518,18 @@ class cluster final : public executor {
     void dismiss_ranks(std::unique_lock<std::mutex>& lock) noexcept {
         try {
             for (std::size_t rank = 1; rank < links_.size(); ++rank) {
-                letter_header header;
-                header.number = links_[rank].sent;
-                box_.send(static_cast<int>(rank), letter::stop, header);
+                box_.send_ahead(static_cast<int>(rank));
+                box_.send(static_cast<int>(rank), letter::stop);
                 links_[rank].ready = false;
             }
             pace idle;
             for (;;) {
                 const auto left = std::count_if(links_.begin() + 1, links_.end(),
                                                 [](const rank_link& link) { return !link.gone; });
-                if (lost_ || (left == 0 && !box_.sending()))
+                if (lost_)
                     return;
+                if (left == 0 && !box_.sending())
+                    return box_.close();
                 if (pump()) {
                     idle.reset();
                     continue;
@@ -560,10 +563,10 @@ class cluster final : public executor {
     std::deque<job_ref> calling_back_;
     std::exception_ptr broken_;
     std::uint64_t uses_ = 0;
-    std::size_t waiters_ = 0;  // threads that wait for results
-    std::size_t waiting_ = 0;  // threads that sleep until there is news_
-    bool attended_ = false;    // one that waits for a result looks for messages
-    bool dozing_ = false;      // the cluster's own thread expects nothing
+    std::size_t waiters_ = 0;          // threads that wait for results
+    std::size_t waiting_ = 0;          // threads that sleep until there is news_
+    bool attended_ = false;            // one that waits for a result looks for messages
+    std::atomic<bool> dozing_{false};  // the cluster's own thread expects nothing
     bool ended_ = false;
     bool lost_ = false;  // MPI failed
     std::thread thread_;

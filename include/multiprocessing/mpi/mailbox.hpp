@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <list>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -25,7 +26,7 @@ namespace detail {
 /// What a message is, as MPI's tag says.
 enum class letter : int {
     task = 1,  // rank 0 to a rank: calls to carry out
-    stop,      // rank 0 to a rank: no more calls, those not begun are not wanted; number: of tasks
+    stop,      // rank 0 to a rank: no more calls; sent ahead, too: those not begun are not wanted
     ready,     // a rank to rank 0: its initializer is done
     failed,    // a rank to rank 0: it carries out nothing; an exception says why
     answer,    // a rank to rank 0: the records of one task message
@@ -42,7 +43,9 @@ struct letter_header {
 };
 static_assert(sizeof(letter_header) == 32);
 
-/// @note One thread at a time.
+/// A message begins with a piece of at most 16 KiB, for which a receive is always open, so that MPI
+/// puts it where it is looked for; further pieces are received where they belong.
+/// @note One thread at a time. `close` comes before MPI ends.
 class mailbox {
   public:
     struct incoming {
@@ -51,13 +54,16 @@ class mailbox {
         letter_header header;
     };
 
-    explicit mailbox(boost::mpi::communicator ranks) : ranks_(std::move(ranks)) {}
+    /// @param ranks, rest two communicators of the same ranks that nobody else uses
+    mailbox(boost::mpi::communicator ranks, boost::mpi::communicator rest)
+        : ranks_(std::move(ranks)),
+          rest_(std::move(rest)),
+          first_(std::make_unique<std::byte[]>(first_piece)) {}
 
-    [[nodiscard]] int rank() const { return ranks_.rank(); }
     [[nodiscard]] int size() const { return ranks_.size(); }
 
-    /// So many bytes are sent at once, at least sizeof(letter_header): MPI counts them in an int.
-    /// The same in all ranks. Tests make it small.
+    /// So many bytes of the rest are sent at once: MPI counts them in an int. The same in all
+    /// ranks. Tests make it small.
     inline static std::size_t piece = std::size_t{1} << 30;
 
     /// @returns a buffer with room for the header, which `send` fills in
@@ -78,10 +84,13 @@ class mailbox {
         outgoing& sent = outgoing_.emplace_back();
         sent.message = std::move(message);
         const auto* const bytes = reinterpret_cast<const char*>(sent.message.data());
-        for (std::size_t done = 0; done < header.size; done += piece) {
-            const auto tag = static_cast<int>(done == 0 ? what : letter::more);
+        const std::size_t first = std::min<std::size_t>(first_piece, header.size);
+        sent.pieces.push_back(
+            ranks_.isend(to, static_cast<int>(what), bytes, static_cast<int>(first)));
+        for (std::size_t done = first; done < header.size; done += piece) {
             const auto count = static_cast<int>(std::min<std::size_t>(piece, header.size - done));
-            sent.pieces.push_back(ranks_.isend(to, tag, bytes + done, count));
+            sent.pieces.push_back(
+                rest_.isend(to, static_cast<int>(letter::more), bytes + done, count));
         }
         (void)sending();
     }
@@ -102,34 +111,48 @@ class mailbox {
         return !outgoing_.empty();
     }
 
-    /// Whether a message of this kind is there.
-    [[nodiscard]] bool has(letter what) const {
-        return ranks_.iprobe(boost::mpi::any_source, static_cast<int>(what)).has_value();
+    /// Sends word ahead of all that was sent and not received: the next message is `stop`.
+    void send_ahead(int to) { rest_.isend(to, static_cast<int>(letter::stop)).wait(); }
+    [[nodiscard]] bool has_ahead() const {
+        return rest_.iprobe(0, static_cast<int>(letter::stop)).has_value();
     }
+    void take_ahead() { rest_.recv(0, static_cast<int>(letter::stop)); }
+
     /// Takes the next message, if one is there: all of it, header and body.
     /// @throws UnpicklingError when it is no message of ours
     std::optional<incoming> receive(heap_buffer& message) {
-        const auto found = ranks_.iprobe(boost::mpi::any_source, boost::mpi::any_tag);
-        if (!found)
+        if (!std::exchange(open_, true))
+            open();
+        const auto done = receiving_.test();
+        if (!done)
             return std::nullopt;
+        open_ = false;
         incoming got;
-        got.source = found->source();
-        got.what = static_cast<letter>(found->tag());
-        const auto count = found->count<char>();
-        message.clear();
-        take(got.source, found->tag(), static_cast<std::size_t>(count.value_or(0)), message);
-        if (message.size() < sizeof got.header)
+        got.source = done->source();
+        got.what = static_cast<letter>(done->tag());
+        const auto first = static_cast<std::size_t>(done->count<char>().value_or(0));
+        if (first < sizeof got.header)
             throw UnpicklingError("mpi: a message without a header");
-        std::memcpy(&got.header, message.data(), sizeof got.header);
-        const std::size_t whole = got.header.size;
-        if (whole < message.size() || (whole != message.size() && message.size() != piece))
+        std::memcpy(&got.header, first_.get(), sizeof got.header);
+        if (first != std::min<std::size_t>(first_piece, got.header.size))
             throw UnpicklingError("mpi: a message of another size than it says");
-        if (whole > message.size())
-            (void)message.reserve(whole - message.size());
-        while (message.size() < whole)  // whoever sends them does nothing else
-            take(got.source, static_cast<int>(letter::more),
-                 std::min<std::size_t>(piece, whole - message.size()), message);
+        message.clear();
+        (void)message.reserve(got.header.size);
+        message.append(first_.get(), first);
+        while (message.size() < got.header.size) {  // whoever sends it does nothing else
+            const auto count = std::min<std::size_t>(piece, got.header.size - message.size());
+            rest_.recv(got.source, static_cast<int>(letter::more),
+                       reinterpret_cast<char*>(message.reserve(count)), static_cast<int>(count));
+            message.commit(count);
+        }
         return got;
+    }
+    /// Receives nothing more.
+    void close() {
+        if (!std::exchange(open_, false))
+            return;
+        receiving_.cancel();
+        receiving_.wait();
     }
     /// Gives the memory of a message to those that come.
     void recycle(heap_buffer message) {
@@ -144,15 +167,18 @@ class mailbox {
         std::vector<boost::mpi::request> pieces;  // that are not on their way
     };
 
-    void take(int source, int tag, std::size_t count, heap_buffer& message) {
-        ranks_.recv(source, tag, reinterpret_cast<char*>(message.reserve(count)),
-                    static_cast<int>(count));
-        message.commit(count);
+    void open() {
+        receiving_ = ranks_.irecv(boost::mpi::any_source, boost::mpi::any_tag,
+                                  reinterpret_cast<char*>(first_.get()), first_piece);
     }
 
+    static constexpr int first_piece = 16 << 10;
     static constexpr std::size_t most_spare = 64, largest_spare = std::size_t{1} << 16;
 
-    boost::mpi::communicator ranks_;
+    boost::mpi::communicator ranks_, rest_;
+    std::unique_ptr<std::byte[]> first_;  // where the next message begins
+    boost::mpi::request receiving_;
+    bool open_ = false;  // receiving_ is under way
     std::list<outgoing> outgoing_;
     std::vector<heap_buffer> spare_;
 };

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <thread>
 
 #include <multiprocessing/core/bytes.hpp>
@@ -18,20 +17,16 @@ namespace detail {
 template <class Service>
 void serve_rank(mailbox& box, Service& service) {
     heap_buffer message;
-    std::uint64_t received = 0, sent = ~std::uint64_t{0};  // task messages
     pace idle;
-    while (received < sent) {
+    for (;;) {
         // An answer that still is on its way needs this thread: nothing is executed before it is
         // gone, or rank 0 would wait for it until that was done.
         if (!box.sending()) {
             if (const auto got = box.receive(message)) {
                 idle.reset();
-                if (got->what == letter::stop) {
-                    sent = got->header.number;
-                    service.stop();
-                } else if (++received, sent == ~std::uint64_t{0}) {
-                    service.take(got->header, message);
-                }
+                if (got->what == letter::stop)
+                    break;  // the last one
+                service.take(got->header, message);
                 continue;
             }
         }
@@ -43,9 +38,12 @@ void serve_rank(mailbox& box, Service& service) {
         if (pause != std::chrono::nanoseconds::zero())
             service.rest(pause);
     }
+    box.take_ahead();
+    service.stop();
     box.send(0, letter::bye);
     while (box.sending())
         std::this_thread::sleep_for(std::chrono::microseconds(20));
+    box.close();
 }
 
 }  // namespace detail

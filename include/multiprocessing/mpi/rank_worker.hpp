@@ -55,7 +55,7 @@ class rank_worker {
     void take(const letter_header& header, heap_buffer& message) {
         // What came while this rank was busy for long may be wanted no more. To look for that each
         // time would cost as much as a short message.
-        if (busy_ > long_enough && box_->has(letter::stop))
+        if (busy_ > long_enough && box_->has_ahead())
             return;
         const std::uint64_t begin = os::steady_nanoseconds();
         execute(header, message.bytes().first(header.extra).subspan(sizeof header));

@@ -30,8 +30,8 @@ namespace mpi {
 /// @throws what `f` throws, after the other ranks were dismissed; ValueError when MPI is
 /// initialized already, or for `processes` below 1; ProcessError in rank 0 when other ranks run
 /// another build of the program; boost::mpi::exception when MPI fails at its beginning
-/// @note When it returns, MPI is finalized. A process that calls exit() inside of it ends the MPI
-/// program with exit code 1.
+/// @note When it returns, MPI is finalized. Where there are several ranks, one that calls exit()
+/// inside of it ends the MPI program with exit code 1.
 /// @par Python `with MPICommExecutor() as executor: if executor is not None: ...`
 template <class F>
     requires std::invocable<F&, Pool&>

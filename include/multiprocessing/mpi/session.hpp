@@ -98,13 +98,15 @@ class mpi_session {
                 "mpi::run: this MPI does not serve several threads (MPI_THREAD_SERIALIZED)");
         ranks_ = boost::mpi::communicator(boost::mpi::communicator(),
                                           boost::mpi::comm_duplicate);  // tags of our own
-        guard_.emplace();
-        if (ranks_.size() > 1)
+        rest_ = boost::mpi::communicator(ranks_, boost::mpi::comm_duplicate);
+        if (ranks_.size() > 1) {
+            guard_.emplace();
             this_process().name = "MpiRank-" + std::to_string(ranks_.rank());
+        }
         compare_programs();
         if (leads() && ranks_.size() > 1) {
             stop_workers();
-            cluster_ = cluster::make(mailbox(ranks_), processes());
+            cluster_ = cluster::make(mailbox(ranks_, rest_), processes());
         } else if (leads() && !workers_) {
             start_workers();
         } else if (!leads() && !options.processes) {
@@ -119,7 +121,7 @@ class mpi_session {
             return;
         cluster_->dismiss();
         if (const auto failure = cluster_->failure())
-            abort_job("MPI failed: " + describe(failure));
+            abort_job("the other ranks cannot be dismissed: " + describe(failure));
     }
 
     /// Whether this is rank 0.
@@ -134,7 +136,7 @@ class mpi_session {
         if (refused_)
             return EXIT_FAILURE;
         try {
-            mailbox box(ranks_);
+            mailbox box(ranks_, rest_);
             const std::string& name = this_process().name;
             if (workers_) {
                 rank_relay relay(box, workers_->running(), name);
@@ -215,8 +217,8 @@ class mpi_session {
     PoolOptions options_;
     std::optional<process_backend> workers_;  // of this rank
     std::optional<boost::mpi::environment> environment_;
-    boost::mpi::communicator ranks_;
-    std::optional<exit_guard> guard_;
+    boost::mpi::communicator ranks_, rest_;
+    std::optional<exit_guard> guard_;   // where there are others
     std::shared_ptr<cluster> cluster_;  // in rank 0, where there are others
     bool refused_ = false;              // rank 0 works with other ranks, or with none
 };
