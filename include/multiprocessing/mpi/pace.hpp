@@ -13,7 +13,7 @@ inline namespace v0 {
 namespace detail {
 
 /// A pause is a small part of the time that nothing came: it costs a message little, compared with
-/// what it came after, and a rank that has nothing to do takes about half a percent of a CPU. First
+/// what it came after, and a rank that has nothing to do takes about a hundredth of a CPU. First
 /// it looks some hundred times without a pause, but lets others have the CPU: where they want it
 /// that takes long, yet costs them little.
 class pace {
