@@ -140,6 +140,7 @@ Options parse(int argc, char** argv) {
                                           {"iterations", required_argument, nullptr, 'i'},
                                           {"help", no_argument, nullptr, 'h'},
                                           {nullptr, 0, nullptr, 0}};
+    constexpr std::uint32_t largest = 65'536;  // pixels a side
     Options options;
     View& view = options.view;
     int letter = 0;
@@ -147,10 +148,10 @@ Options parse(int argc, char** argv) {
         std::string_view text = optarg == nullptr ? "" : optarg;
         bool good = false;
         if (letter == 'p')
-            good = take(text, options.workers) && options.workers - 1 < 1024;
+            good = take(text, options.workers) && options.workers > 0 && options.workers <= 1024;
         else if (letter == 's')
-            good = take(text, view.width, "x") && take(text, view.height) &&
-                   view.width - 1 < 65'536 && view.height - 1 < 65'536;
+            good = take(text, view.width, "x") && take(text, view.height) && view.width > 0 &&
+                   view.width <= largest && view.height > 0 && view.height <= largest;
         else if (letter == 'c')
             good = take(text, view.re, ",") && take(text, view.im);
         else if (letter == 'a')
