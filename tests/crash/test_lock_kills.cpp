@@ -147,6 +147,38 @@ void kill_lockers(const Lock& lock, int depth) {
     CHECK(inside->deaths_told + kills_of_class() / 20 >= inside->deaths_seen);
 }
 
+constexpr int most_permits = 60;
+
+/// Processes that acquire are killed while this one releases. @pre no permit is left
+template <class AnySemaphore>
+void kill_acquirers(const AnySemaphore& semaphore) {
+    const test_support::deadline limit(std::chrono::minutes(10));
+    const Shared<std::atomic<long>> taken(0);
+    Gang gang([&](std::size_t) {
+        semaphore.acquire();
+        ++*taken;
+    });
+    long released = 0;
+    for (int i = 0; i < kills_of_class(); ++i) {
+        const auto victim = static_cast<std::size_t>(random_below(members));
+        const int permits = 1 + random_below(most_permits);
+        for (int k = 0; k < permits; ++k) {
+            semaphore.release();
+            if (k == permits / 2)
+                gang.kill(victim);
+            keep_busy(static_cast<unsigned>(random_below(3000)));
+        }
+        released += permits;
+        REQUIRE(eventually([&] { return semaphore.get_value() == 0; }, 5s));
+        gang.start(victim);
+    }
+    for (std::size_t i = 0; i < members; ++i)
+        gang.kill(i);
+    std::printf("%d kills, %ld permits, %ld taken\n", kills_of_class(), released, taken->load());
+    CHECK(*taken <= released);
+    CHECK(*taken + kills_of_class() + static_cast<long>(members) >= released);
+}
+
 }  // namespace
 
 TEST_CASE("Processes killed around a Lock", "[crash][locks]") {
@@ -189,30 +221,18 @@ TEST_CASE("Processes killed while they increment a Value", "[crash][locks]") {
 }
 
 TEST_CASE("Processes killed around a Semaphore", "[crash][locks]") {
-    const test_support::deadline limit(std::chrono::minutes(10));
-    const mp::Semaphore semaphore(0);
-    const Shared<std::atomic<long>> taken(0);
-    Gang gang([&](std::size_t) {
+    kill_acquirers(mp::Semaphore(0));
+}
+
+TEST_CASE("Processes killed around a BoundedSemaphore", "[crash][locks]") {
+    const mp::BoundedSemaphore semaphore(most_permits);
+    for (int i = 0; i < most_permits; ++i)
         semaphore.acquire();
-        ++*taken;
-    });
-    long released = 0;
-    for (int i = 0; i < kills_of_class(); ++i) {
-        const auto victim = static_cast<std::size_t>(random_below(members));
-        const int permits = 1 + random_below(60);
-        for (int k = 0; k < permits; ++k) {
-            semaphore.release();
-            if (k == permits / 2)
-                gang.kill(victim);
-            keep_busy(static_cast<unsigned>(random_below(3000)));
-        }
-        released += permits;
-        REQUIRE(eventually([&] { return semaphore.get_value() == 0; }, 5s));
-        gang.start(victim);
-    }
-    std::printf("%d kills, %ld permits, %ld taken\n", kills_of_class(), released, taken->load());
-    CHECK(*taken <= released);
-    CHECK(*taken + kills_of_class() + static_cast<long>(members) >= released);
+    kill_acquirers(semaphore);
+    // The bound is what it was, whoever died with a permit.
+    for (int i = 0; i < most_permits; ++i)
+        semaphore.release();
+    CHECK_THROWS_AS(semaphore.release(), mp::ValueError);
 }
 
 TEST_CASE("Processes killed around a Condition", "[crash][locks]") {
