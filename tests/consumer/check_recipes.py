@@ -26,6 +26,8 @@ for header in (library / "include").rglob("*.hpp"):
     used.update(re.findall(r"#include <boost/(\w+)[/.]", header.read_text()))
 needed = {"archive": "serialization"}
 ported = {name for name in port["dependencies"] if isinstance(name, str)}
+for feature in port["features"].values():
+    ported.update(feature["dependencies"])
 for name in used:
     assert f"boost-{needed.get(name, name)}" in ported, f"vcpkg.json lacks boost-{name}"
 

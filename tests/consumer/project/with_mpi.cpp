@@ -3,7 +3,9 @@
 #include <boost/mpi/environment.hpp>
 #include <multiprocessing/fwd.hpp>
 
-static_assert(__has_include(<multiprocessing/mpi.hpp>));
+#if !__has_include(<multiprocessing/mpi.hpp>)
+#error "the package lacks multiprocessing/mpi.hpp"
+#endif
 
 int main() {
     return boost::mpi::environment::initialized() ? 1 : 0;
