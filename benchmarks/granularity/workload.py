@@ -6,7 +6,7 @@ import statistics
 from compute import compute, measure, rounds_per_microsecond
 import pools
 
-MOST_TASKS = 4000
+MOST_TASKS = {"": 4000, "_chunksize_1": 1000}  # by the suffix of the figures
 
 
 def task_lengths(options):
@@ -15,9 +15,9 @@ def task_lengths(options):
     return (10, 20, 50, 100, 200, 500, 1000, 10000, 100000)
 
 
-def task_count(options, length):
+def task_count(options, suffix, length):
     wall = options.size(5e4, 2e3)
-    fours = min(round(wall / length / 4), MOST_TASKS // (4 * options.workers))
+    fours = min(round(wall / length / 4), MOST_TASKS[suffix] // (4 * options.workers))
     return options.workers * (4 * fours if fours else 2)
 
 
@@ -35,7 +35,7 @@ def run_lengths(options, suffix, run):
     rate = rounds_per_microsecond()
     for length in task_lengths(options):
         rounds = max(1, round(length * rate))
-        tasks = [rounds] * task_count(options, length)
+        tasks = [rounds] * task_count(options, suffix, length)
         expected = [compute(rounds)] * len(tasks)
         costs = []
         efficiencies = []

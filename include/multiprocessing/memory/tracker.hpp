@@ -44,12 +44,11 @@ inline constexpr const char* tracker_variable = "MULTIPROCESSING_TRACKER";
 inline constexpr int tracker_listener = 3;
 inline constexpr int tracker_root = 4;
 
-/// Becomes the tracker in a program that was executed as one. The process that executed it waits
-/// for the first process only: the tracker is nobody's child.
-inline bool become_tracker_if_executed_as_one() noexcept {
+/// The tracker's life. The process that executed it waits for the first process only: the tracker
+/// is nobody's child.
+[[noreturn]] inline void be_tracker() noexcept asm("multiprocessing_v0_be_tracker");
+inline void be_tracker() noexcept {
     try {
-        if (os::take_variable(tracker_variable) != "1" || !os::is_listening(tracker_listener))
-            return false;
         if (os::fork_process() != 0)
             os::end_process(0);
         const bool root_lives = os::is_open(tracker_root);
@@ -60,10 +59,18 @@ inline bool become_tracker_if_executed_as_one() noexcept {
     }
 }
 
+/// The same function, if this program has it: only what can start a tracker need be compiled into
+/// one. Null elsewhere.
+[[gnu::weak]] void be_tracker_if_compiled() noexcept asm("multiprocessing_v0_be_tracker");
+
 /// Runs before the constructors of the program's own static objects, which a tracker has no use
 /// for.
 struct tracker_entry {
-    bool passed = become_tracker_if_executed_as_one();
+    tracker_entry() noexcept {
+        if (&be_tracker_if_compiled != nullptr && os::take_variable(tracker_variable) == "1" &&
+            os::is_listening(tracker_listener))
+            be_tracker_if_compiled();
+    }
 };
 [[gnu::init_priority(101)]] inline tracker_entry tracker_entry_point;
 
@@ -250,8 +257,7 @@ class tracker_client {
     /// The program could be anything where this is code of a plugin: executed anew it would not
     /// become a tracker but run.
     static bool library_is_in_the_program() {
-        const auto place =
-            os::place_of(reinterpret_cast<std::uintptr_t>(&become_tracker_if_executed_as_one));
+        const auto place = os::place_of(reinterpret_cast<std::uintptr_t>(&be_tracker));
         return place && place->image == 0;
     }
 

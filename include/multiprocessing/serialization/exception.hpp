@@ -46,7 +46,7 @@ bool register_exception() {
                   "a constructor from std::string (its what()), or a default constructor and a "
                   "Boost.Serialization serialize()");
     if constexpr (std::is_class_v<E> && can_travel)
-        (void)detail::exception_entry_of<E>();
+        detail::list_exception<E>();
     return true;
 }
 
@@ -58,6 +58,18 @@ struct exception_record {
     std::string text;
     exception_origin origin;
     std::string payload;
+
+    void save(output_buffer& buffer) const {
+        buffer.append_value(origin.pid);
+        for (const std::string* part :
+             {&key, &text, &origin.type_name, &origin.process_name, &payload})
+            detail::save(buffer, *part);
+    }
+    void load(input_cursor& cursor) {
+        origin.pid = cursor.read_value<std::int32_t>();
+        for (std::string* part : {&key, &text, &origin.type_name, &origin.process_name, &payload})
+            load_into(cursor, *part);
+    }
 };
 
 /// Appends what a nested exception says, so that a chain of causes arrives as one text.
@@ -82,9 +94,9 @@ inline void save_data(exception_record& record, const exception_entry* entry) {
         return;
     try {
         heap_buffer payload;
-        if (entry->save(payload)) {
+        if (entry->save == nullptr || entry->save(payload)) {
             record.payload.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
-            record.key = entry->type.name();
+            record.key = entry->type->name();
         }
     } catch (const std::bad_alloc&) {
         throw;
@@ -98,7 +110,7 @@ inline void describe_other(exception_record& record) {
     const std::type_info* type = abi::__cxa_current_exception_type();
     const exception_entry* entry = type == nullptr ? nullptr : find_exception_entry(type->name());
     record.origin.type_name =
-        type == nullptr ? "unknown" : type_name(entry != nullptr ? entry->type : *type);
+        type == nullptr ? "unknown" : type_name(entry != nullptr ? *entry->type : *type);
     save_data(record, entry);
     try {
         throw;
@@ -123,7 +135,7 @@ inline void describe(exception_record& record, const std::exception& error) {
     record.text = error.what();
     append_causes(record.text, error);
     const exception_entry* entry = find_exception_entry(typeid(error).name());
-    record.origin.type_name = type_name(entry != nullptr ? entry->type : typeid(error));
+    record.origin.type_name = type_name(entry != nullptr ? *entry->type : typeid(error));
     if (const auto* remote = dynamic_cast<const RemoteException*>(&error)) {
         // It passes through this process: where it came from stays what it is.
         record.origin = {remote->type_name(), remote->pid(), remote->process_name()};
@@ -151,34 +163,48 @@ inline void save_exception(output_buffer& buffer, std::exception_ptr error,
             describe_other(record);
         }
     }
-    save(buffer, record);
+    record.save(buffer);
+}
+
+/// What building an exception failed with, as an UnpicklingError; it is being handled.
+[[noreturn]] inline void rethrow_as_unpickling_error(const std::string& type) {
+    try {
+        throw;
+    } catch (const UnpicklingError&) {
+        throw;
+    } catch (const std::exception& failure) {
+        throw UnpicklingError("unpickling: an exception of type " + type + ": " + failure.what());
+    } catch (...) {
+        throw UnpicklingError("unpickling: an exception of type " + type);
+    }
 }
 
 /// Reads an exception, which is then of the type that was thrown and a RemoteException, or a
 /// RemoteError if this process cannot build that type.
 /// @throws UnpicklingError when the bytes are damaged
 [[nodiscard]] inline std::exception_ptr load_exception(input_cursor& cursor) {
-    const auto record = load<exception_record>(cursor);
+    exception_record record;
+    record.load(cursor);
+    const rebuilt_exception rebuilt(record.text, record.origin);
     const exception_entry* entry =
         record.key.empty() ? nullptr : find_exception_entry(record.key.c_str());
-    if (entry == nullptr)
-        return std::make_exception_ptr(RemoteError(record.text, record.origin.type_name,
-                                                   record.origin.pid, record.origin.process_name));
     input_cursor payload(std::as_bytes(std::span(record.payload)));
-    std::exception_ptr result;
     try {
-        result = entry->load(payload, record.text, record.origin);
-    } catch (const UnpicklingError&) {
-        throw;
-    } catch (const std::exception& failure) {
-        throw UnpicklingError("unpickling: an exception of type " + type_name(entry->type) + ": " +
-                              failure.what());
+        if (entry == nullptr)
+            raise_exception<RemoteError>(payload, rebuilt);
+        else
+            entry->raise(payload, rebuilt);
     } catch (...) {
-        throw UnpicklingError("unpickling: an exception of type " + type_name(entry->type));
+        const std::type_info* raised = abi::__cxa_current_exception_type();
+        const bool is_built = raised != nullptr &&
+                              *raised == (entry == nullptr ? typeid(RemoteError) : *entry->rebuilt);
+        if (is_built && payload.remaining() == 0)
+            return std::current_exception();
+        if (is_built)
+            throw UnpicklingError("unpickling: bytes are left after an exception");
+        rethrow_as_unpickling_error(type_name(*entry->type));
     }
-    if (payload.remaining() != 0)
-        throw UnpicklingError("unpickling: bytes are left after an exception");
-    return result;
+    std::terminate();  // every raise throws
 }
 
 }  // namespace detail
