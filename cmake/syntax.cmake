@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: BSL-1.0
-# syntax_flags: how tests that only ask the compiler call it. It begins with the library, parsed once
-# for them all: they require the fixture parsed_library.
-set(syntax_flags ${CMAKE_CXX20_STANDARD_COMPILE_OPTION} -Wall -Wextra
-                 "-I${PROJECT_SOURCE_DIR}/include")
-set(parsed "${CMAKE_CURRENT_BINARY_DIR}/parsed_library.hpp")
-file(CONFIGURE OUTPUT "${parsed}" CONTENT "#include <multiprocessing.hpp>\n")
-set(parsed_suffix .pch)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  set(parsed_suffix .gch)
-endif()
-add_test(NAME syntax.parse COMMAND ${CMAKE_CXX_COMPILER} ${syntax_flags} -Werror -x c++-header
-                                   "${parsed}" -o "${parsed}${parsed_suffix}")
-set_tests_properties(syntax.parse PROPERTIES FIXTURES_SETUP parsed_library TIMEOUT 120)
-list(APPEND syntax_flags -include "${parsed}")
+# How tests that only ask the compiler call it: with the flags syntax_flags or, where the pool is all
+# that they need, pool_syntax_flags. Either begins with a header that is parsed once for them all:
+# they require the fixture parsed_library or parsed_pool.
+function(parse_once name header flags)
+  set(parsed "${CMAKE_CURRENT_BINARY_DIR}/parsed_${name}.hpp")
+  file(CONFIGURE OUTPUT "${parsed}" CONTENT "#include <${header}>\n")
+  set(suffix .pch)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    set(suffix .gch)
+  endif()
+  set(compile ${CMAKE_CXX20_STANDARD_COMPILE_OPTION} -Wall -Wextra "-I${PROJECT_SOURCE_DIR}/include")
+  add_test(NAME syntax.parse_${name} COMMAND ${CMAKE_CXX_COMPILER} ${compile} -Werror -x c++-header
+                                             "${parsed}" -o "${parsed}${suffix}")
+  set_tests_properties(syntax.parse_${name} PROPERTIES FIXTURES_SETUP parsed_${name} TIMEOUT 120)
+  set(${flags} ${compile} -include "${parsed}" PARENT_SCOPE)
+endfunction()
+parse_once(library multiprocessing.hpp syntax_flags)
+parse_once(pool multiprocessing/pool.hpp pool_syntax_flags)

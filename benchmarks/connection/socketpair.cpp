@@ -8,7 +8,7 @@
 #include <array>
 #include <string>
 
-#include "bare.hpp"
+#include "../support/bare.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "timing.hpp"
+#include "../support/timing.hpp"
 
 namespace benchmark {
 

@@ -3,8 +3,8 @@
 #include <array>
 #include <vector>
 
+#include "../support/zeromq.hpp"
 #include "workload.hpp"
-#include "zeromq.hpp"
 
 using namespace benchmark;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Tasks of growing length in boost::asio::thread_pool, a future for each: it knows no chunks.
-#include "../tasks/asio_pool.hpp"
+#include "../support/asio_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

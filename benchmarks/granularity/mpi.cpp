@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Tasks of growing length in Boost.MPI: four messages for each worker, and one for each task.
-#include "../tasks/mpi_pool.hpp"
+#include "../support/mpi_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Tasks of growing length in OpenMP: a plain parallel loop, and one with schedule(dynamic, 1).
-#include "../tasks/openmp_pool.hpp"
+#include "../support/openmp_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "compute.hpp"
+#include "../support/compute.hpp"
 
 namespace benchmark {
 

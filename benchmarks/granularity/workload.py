@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSL-1.0
 """Many tasks of the same length in Python's pools: the figures of workload.hpp, from fewer tasks."""
 
+import pathlib
 import statistics
+import sys
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 from compute import compute, measure, rounds_per_microsecond
 import pools
 

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <string>
 
-#include "../connection/timing.hpp"
+#include "../support/timing.hpp"
 
 namespace benchmark {
 

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 
-#include "../connection/bare.hpp"
+#include "../support/bare.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -4,7 +4,7 @@
 
 #include <multiprocessing.hpp>
 
-#include "../connection/timing.hpp"
+#include "../support/timing.hpp"
 
 namespace benchmark {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../connection/bare.hpp"
+#include "../support/bare.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../connection/zeromq.hpp"
+#include "../support/zeromq.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

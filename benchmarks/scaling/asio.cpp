@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The same computations in boost::asio::thread_pool, a future for each item.
-#include "../tasks/asio_pool.hpp"
+#include "../support/asio_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -3,7 +3,7 @@
 #include <boost/serialization/map.hpp>
 #include <boost/serialization/string.hpp>
 
-#include "../tasks/mpi_pool.hpp"
+#include "../support/mpi_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

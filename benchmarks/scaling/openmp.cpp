@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The same computations in OpenMP, with dynamic scheduling.
-#include "../tasks/openmp_pool.hpp"
+#include "../support/openmp_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "../tasks/forked.hpp"
+#include "../support/forked.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The same computations in oneTBB.
-#include "../tasks/tbb_pool.hpp"
+#include "../support/tbb_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -6,8 +6,7 @@ import math
 import pathlib
 import sys
 
-for folder in ("support", "tasks"):
-    sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / folder))
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import measure
 import pools
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The same tasks on threads of one process: boost::asio::thread_pool with futures.
-#include "asio_pool.hpp"
+#include "../support/asio_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The same tasks as messages of Boost.MPI.
-#include "mpi_pool.hpp"
+#include "../support/mpi_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

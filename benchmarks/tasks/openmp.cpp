@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The same tasks in OpenMP. Not one at a time: the caller would run them itself while it waits.
-#include "openmp_pool.hpp"
+#include "../support/openmp_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "forked.hpp"
+#include "../support/forked.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -2,7 +2,7 @@
 // The same tasks in oneTBB. Not one at a time: the caller would run them itself while it waits.
 #include <tbb/task_group.h>
 
-#include "tbb_pool.hpp"
+#include "../support/tbb_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Uneven tasks in boost::asio::thread_pool, a future for each: it knows no chunks.
-#include "../tasks/asio_pool.hpp"
+#include "../support/asio_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

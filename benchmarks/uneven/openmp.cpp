@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Uneven tasks in OpenMP, with schedule(dynamic, 1), which is what it has for them.
-#include "../tasks/openmp_pool.hpp"
+#include "../support/openmp_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Uneven tasks in oneTBB: as it cuts them by itself, and one by one.
-#include "../tasks/tbb_pool.hpp"
+#include "../support/tbb_pool.hpp"
 #include "workload.hpp"
 
 using namespace benchmark;

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "../granularity/compute.hpp"
+#include "../support/compute.hpp"
 
 namespace benchmark {
 

@@ -5,7 +5,7 @@ import pathlib
 import statistics
 import sys
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "granularity"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 from compute import compute, measure, rounds_per_microsecond
 import pools
 

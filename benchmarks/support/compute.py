@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 """A task of any length: a fixed amount of work, not of time, as in compute.hpp."""
 
-import pathlib
-import sys
-
-for folder in ("support", "tasks"):
-    sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / folder))
 import measure
 
 

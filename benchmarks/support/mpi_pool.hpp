@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "../support/measure.hpp"
+#include "measure.hpp"
 
 namespace benchmark {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "../support/measure.hpp"
+#include "measure.hpp"
 
 namespace benchmark {
 

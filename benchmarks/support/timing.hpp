@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "../support/measure.hpp"
+#include "measure.hpp"
 
 namespace benchmark {
 

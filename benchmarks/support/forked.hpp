@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "../support/measure.hpp"
+#include "measure.hpp"
 
 namespace benchmark {
 
