@@ -4,15 +4,16 @@
 #pragma once
 
 #include <boost/mpi/communicator.hpp>
-#include <boost/mpi/request.hpp>
+#include <boost/mpi/exception.hpp>
+#include <mpi.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <list>
-#include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -43,9 +44,10 @@ struct letter_header {
 };
 static_assert(sizeof(letter_header) == 32);
 
-/// A message begins with a piece of at most 16 KiB, for which a receive is always open, so that MPI
+/// A message begins with a piece of at most 128 KiB, for which a receive is always open, so that MPI
 /// puts it where it is looked for; further pieces are received where they belong.
-/// @note One thread at a time. `close` comes before MPI ends.
+/// @note One thread at a time. `close` comes before MPI ends. Requests are MPI's own: those of
+/// Boost.MPI take memory for each message, which costs as much as a short one does.
 class mailbox {
   public:
     struct incoming {
@@ -56,9 +58,7 @@ class mailbox {
 
     /// @param ranks, rest two communicators of the same ranks that nobody else uses
     mailbox(boost::mpi::communicator ranks, boost::mpi::communicator rest)
-        : ranks_(std::move(ranks)),
-          rest_(std::move(rest)),
-          first_(std::make_unique<std::byte[]>(first_piece)) {}
+        : ranks_(std::move(ranks)), rest_(std::move(rest)) {}
 
     [[nodiscard]] int size() const { return ranks_.size(); }
 
@@ -72,6 +72,7 @@ class mailbox {
         if (!spare_.empty()) {
             message = std::move(spare_.back());
             spare_.pop_back();
+            spare_bytes_ -= message.size();
         }
         message.clear();
         message.append_value(letter_header{});
@@ -81,18 +82,18 @@ class mailbox {
     void send(int to, letter what, letter_header header, heap_buffer message) {
         header.size = message.size();
         std::memcpy(message.data(), &header, sizeof header);
-        outgoing& sent = outgoing_.emplace_back();
-        sent.message = std::move(message);
-        const auto* const bytes = reinterpret_cast<const char*>(sent.message.data());
-        const std::size_t first = std::min<std::size_t>(first_piece, header.size);
-        sent.pieces.push_back(
-            ranks_.isend(to, static_cast<int>(what), bytes, static_cast<int>(first)));
-        for (std::size_t done = first; done < header.size; done += piece) {
-            const auto count = static_cast<int>(std::min<std::size_t>(piece, header.size - done));
-            sent.pieces.push_back(
-                rest_.isend(to, static_cast<int>(letter::more), bytes + done, count));
+        const std::size_t first = std::min(first_piece, message.size());
+        MPI_Request sent = begin_send(ranks_, to, what, message.bytes().first(first));
+        if (first == message.size() && is_done(sent))
+            return recycle(std::move(message));
+        outgoing& left = outgoing_.emplace_back();
+        left.pieces.push_back(sent);
+        for (std::size_t done = first; done < message.size(); done += piece) {
+            const std::size_t count = std::min(piece, message.size() - done);
+            left.pieces.push_back(
+                begin_send(rest_, to, letter::more, message.bytes().subspan(done, count)));
         }
-        (void)sending();
+        left.message = std::move(message);
     }
     /// Sends a message without a body.
     void send(int to, letter what, letter_header header = {}) { send(to, what, header, start()); }
@@ -100,7 +101,7 @@ class mailbox {
     /// Lets MPI go on with what is being sent. @returns whether there is more to send
     bool sending() {
         for (auto sent = outgoing_.begin(); sent != outgoing_.end();) {
-            std::erase_if(sent->pieces, [](auto& part) { return part.test().has_value(); });
+            std::erase_if(sent->pieces, [](MPI_Request& part) { return is_done(part); });
             if (!sent->pieces.empty()) {
                 ++sent;
                 continue;
@@ -112,75 +113,94 @@ class mailbox {
     }
 
     /// Sends word ahead of all that was sent and not received: the next message is `stop`.
-    void send_ahead(int to) { rest_.isend(to, static_cast<int>(letter::stop)).wait(); }
+    void send_ahead(int to) { rest_.send(to, static_cast<int>(letter::stop)); }
     [[nodiscard]] bool has_ahead() const {
         return rest_.iprobe(0, static_cast<int>(letter::stop)).has_value();
     }
     void take_ahead() { rest_.recv(0, static_cast<int>(letter::stop)); }
 
-    /// Takes the next message, if one is there: all of it, header and body.
+    /// Takes the next message, if one is there: all of it, header and body. What `message` held is
+    /// memory for those that come.
     /// @throws UnpicklingError when it is no message of ours
     std::optional<incoming> receive(heap_buffer& message) {
-        if (!std::exchange(open_, true))
+        if (receiving_ == MPI_REQUEST_NULL)
             open();
-        const auto done = receiving_.test();
-        if (!done)
+        MPI_Status status;
+        if (!is_done(receiving_, &status))
             return std::nullopt;
-        open_ = false;
+        int first = 0;
+        BOOST_MPI_CHECK_RESULT(MPI_Get_count, (&status, MPI_BYTE, &first));
+        arriving_.commit(static_cast<std::size_t>(first));
+        std::swap(arriving_, message);
         incoming got;
-        got.source = done->source();
-        got.what = static_cast<letter>(done->tag());
-        const auto first = static_cast<std::size_t>(done->count<char>().value_or(0));
-        if (first < sizeof got.header)
+        got.source = status.MPI_SOURCE;
+        got.what = static_cast<letter>(status.MPI_TAG);
+        if (message.size() < sizeof got.header)
             throw UnpicklingError("mpi: a message without a header");
-        std::memcpy(&got.header, first_.get(), sizeof got.header);
-        if (first != std::min<std::size_t>(first_piece, got.header.size))
+        std::memcpy(&got.header, message.data(), sizeof got.header);
+        if (message.size() != std::min<std::size_t>(first_piece, got.header.size))
             throw UnpicklingError("mpi: a message of another size than it says");
-        message.clear();
-        (void)message.reserve(got.header.size);
-        message.append(first_.get(), first);
+        (void)message.reserve(got.header.size - message.size());
         while (message.size() < got.header.size) {  // whoever sends it does nothing else
             const auto count = std::min<std::size_t>(piece, got.header.size - message.size());
-            rest_.recv(got.source, static_cast<int>(letter::more),
-                       reinterpret_cast<char*>(message.reserve(count)), static_cast<int>(count));
+            BOOST_MPI_CHECK_RESULT(
+                MPI_Recv, (message.reserve(count), static_cast<int>(count), MPI_BYTE, got.source,
+                           static_cast<int>(letter::more), rest_, MPI_STATUS_IGNORE));
             message.commit(count);
         }
         return got;
     }
     /// Receives nothing more.
     void close() {
-        if (!std::exchange(open_, false))
+        if (receiving_ == MPI_REQUEST_NULL)
             return;
-        receiving_.cancel();
-        receiving_.wait();
+        BOOST_MPI_CHECK_RESULT(MPI_Cancel, (&receiving_));
+        BOOST_MPI_CHECK_RESULT(MPI_Wait, (&receiving_, MPI_STATUS_IGNORE));
     }
-    /// Gives the memory of a message to those that come.
+    /// Gives the memory of a message to those that come: new memory costs more than a copy.
     void recycle(heap_buffer message) {
-        // A large one would be kept for ever.
-        if (spare_.size() < most_spare && message.size() <= largest_spare)
-            spare_.push_back(std::move(message));
+        if (spare_bytes_ + message.size() > most_spare_bytes || spare_.size() == most_spare)
+            return;
+        spare_bytes_ += message.size();
+        spare_.push_back(std::move(message));
     }
 
   private:
     struct outgoing {
         heap_buffer message;
-        std::vector<boost::mpi::request> pieces;  // that are not on their way
+        std::vector<MPI_Request> pieces;  // that are not on their way
     };
 
+    static MPI_Request begin_send(const boost::mpi::communicator& over, int to, letter what,
+                                  std::span<const std::byte> bytes) {
+        MPI_Request begun = MPI_REQUEST_NULL;
+        BOOST_MPI_CHECK_RESULT(MPI_Isend, (bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE,
+                                           to, static_cast<int>(what), over, &begun));
+        return begun;
+    }
+    static bool is_done(MPI_Request& begun, MPI_Status* status = MPI_STATUS_IGNORE) {
+        int done = 0;
+        BOOST_MPI_CHECK_RESULT(MPI_Test, (&begun, &done, status));
+        return done != 0;
+    }
     void open() {
-        receiving_ = ranks_.irecv(boost::mpi::any_source, boost::mpi::any_tag,
-                                  reinterpret_cast<char*>(first_.get()), first_piece);
+        if (arriving_.size() > most_spare_bytes)
+            arriving_ = heap_buffer();  // would be kept for ever
+        arriving_.clear();
+        BOOST_MPI_CHECK_RESULT(
+            MPI_Irecv, (arriving_.reserve(first_piece), static_cast<int>(first_piece), MPI_BYTE,
+                        MPI_ANY_SOURCE, MPI_ANY_TAG, ranks_, &receiving_));
     }
 
-    static constexpr int first_piece = 16 << 10;
-    static constexpr std::size_t most_spare = 64, largest_spare = std::size_t{1} << 16;
+    static constexpr std::size_t first_piece = std::size_t{128} << 10;
+    static constexpr std::size_t most_spare = 64, most_spare_bytes = std::size_t{64} << 20;
 
     boost::mpi::communicator ranks_, rest_;
-    std::unique_ptr<std::byte[]> first_;  // where the next message begins
-    boost::mpi::request receiving_;
-    bool open_ = false;  // receiving_ is under way
+    heap_buffer arriving_;  // where the next message begins
+    MPI_Request receiving_ = MPI_REQUEST_NULL;
     std::list<outgoing> outgoing_;
     std::vector<heap_buffer> spare_;
+    std::size_t spare_bytes_ = 0;
 };
 
 }  // namespace detail
