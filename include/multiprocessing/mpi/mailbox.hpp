@@ -3,9 +3,9 @@
 // and received when they are there.
 #pragma once
 
+#include <mpi.h>
 #include <boost/mpi/communicator.hpp>
 #include <boost/mpi/exception.hpp>
-#include <mpi.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -44,8 +44,8 @@ struct letter_header {
 };
 static_assert(sizeof(letter_header) == 32);
 
-/// A message begins with a piece of at most 128 KiB, for which a receive is always open, so that MPI
-/// puts it where it is looked for; further pieces are received where they belong.
+/// A message begins with a piece of at most 128 KiB, for which a receive is always open, so that
+/// MPI puts it where it is looked for; further pieces are received where they belong.
 /// @note One thread at a time. `close` comes before MPI ends. Requests are MPI's own: those of
 /// Boost.MPI take memory for each message, which costs as much as a short one does.
 class mailbox {

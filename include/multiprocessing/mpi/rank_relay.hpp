@@ -46,6 +46,8 @@ class relayed_run final : public remote_job {
           items_(items),
           places_(std::move(places)),
           result_size_(result_size),
+          cost_key_(static_cast<std::uint8_t>(
+              os::digest_bytes(function.data(), function.size(), header.thunk_offset))),
           message_(std::move(message)),
           outcomes_(header.items) {
         header_.items = 0;
@@ -66,10 +68,8 @@ class relayed_run final : public remote_job {
         return last - first;
     }
     [[nodiscard]] std::uint64_t result_size() const noexcept override { return result_size_; }
-    [[nodiscard]] std::uint8_t cost_key() const noexcept override {
-        return static_cast<std::uint8_t>(
-            os::digest_bytes(function_.data(), function_.size(), header_.thunk_offset));
-    }
+    // Kept: it is asked for when the message may be gone.
+    [[nodiscard]] std::uint8_t cost_key() const noexcept override { return cost_key_; }
     void release_inputs() noexcept override {
         message_.reset();
         items_ = {};
@@ -138,6 +138,7 @@ class relayed_run final : public remote_job {
     std::span<const std::byte> function_, items_;
     std::vector<std::size_t> places_;  // of items of different sizes, and of their end
     std::uint64_t result_size_;
+    std::uint8_t cost_key_;
     std::shared_ptr<const heap_buffer> message_;  // in which function_ and items_ lie
     std::vector<outcome> outcomes_;
     std::vector<std::byte> fixed_;

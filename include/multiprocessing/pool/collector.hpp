@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <multiprocessing/core/bytes.hpp>
-#include <multiprocessing/pool/dispatcher.hpp>
 #include <multiprocessing/pool/job.hpp>
+#include <multiprocessing/pool/packing.hpp>
 #include <multiprocessing/pool/worker_slot.hpp>
 #include <multiprocessing/serialization/exception.hpp>
 #include <multiprocessing/transport/message.hpp>
