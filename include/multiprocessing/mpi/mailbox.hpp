@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -58,7 +59,9 @@ class mailbox {
 
     /// @param ranks, rest two communicators of the same ranks that nobody else uses
     mailbox(boost::mpi::communicator ranks, boost::mpi::communicator rest)
-        : ranks_(std::move(ranks)), rest_(std::move(rest)) {}
+        : ranks_(std::move(ranks)),
+          rest_(std::move(rest)),
+          first_(std::make_unique<std::byte[]>(first_piece)) {}
 
     [[nodiscard]] int size() const { return ranks_.size(); }
 
@@ -87,13 +90,13 @@ class mailbox {
         if (first == message.size() && is_done(sent))
             return recycle(std::move(message));
         outgoing& left = outgoing_.emplace_back();
-        left.pieces.push_back(sent);
-        for (std::size_t done = first; done < message.size(); done += piece) {
-            const std::size_t count = std::min(piece, message.size() - done);
-            left.pieces.push_back(
-                begin_send(rest_, to, letter::more, message.bytes().subspan(done, count)));
-        }
         left.message = std::move(message);
+        left.pieces.push_back(sent);
+        const std::span<const std::byte> bytes = left.message.bytes();
+        for (std::size_t done = first; done < bytes.size(); done += piece)
+            left.pieces.push_back(
+                begin_send(rest_, to, letter::more,
+                           bytes.subspan(done, std::min(piece, bytes.size() - done))));
     }
     /// Sends a message without a body.
     void send(int to, letter what, letter_header header = {}) { send(to, what, header, start()); }
@@ -101,8 +104,10 @@ class mailbox {
     /// Lets MPI go on with what is being sent. @returns whether there is more to send
     bool sending() {
         for (auto sent = outgoing_.begin(); sent != outgoing_.end();) {
-            std::erase_if(sent->pieces, [](MPI_Request& part) { return is_done(part); });
-            if (!sent->pieces.empty()) {
+            int done = 0;
+            BOOST_MPI_CHECK_RESULT(MPI_Testall, (static_cast<int>(sent->pieces.size()),
+                                                 sent->pieces.data(), &done, MPI_STATUSES_IGNORE));
+            if (done == 0) {
                 ++sent;
                 continue;
             }
@@ -119,8 +124,8 @@ class mailbox {
     }
     void take_ahead() { rest_.recv(0, static_cast<int>(letter::stop)); }
 
-    /// Takes the next message, if one is there: all of it, header and body. What `message` held is
-    /// memory for those that come.
+    /// Takes the next message, if one is there: all of it, header and body.
+    /// @param message its memory is used again
     /// @throws UnpicklingError when it is no message of ours
     std::optional<incoming> receive(heap_buffer& message) {
         if (receiving_ == MPI_REQUEST_NULL)
@@ -130,17 +135,20 @@ class mailbox {
             return std::nullopt;
         int first = 0;
         BOOST_MPI_CHECK_RESULT(MPI_Get_count, (&status, MPI_BYTE, &first));
-        arriving_.commit(static_cast<std::size_t>(first));
-        std::swap(arriving_, message);
+        const std::span begin(first_.get(), static_cast<std::size_t>(first));
         incoming got;
         got.source = status.MPI_SOURCE;
         got.what = static_cast<letter>(status.MPI_TAG);
-        if (message.size() < sizeof got.header)
+        if (begin.size() < sizeof got.header)
             throw UnpicklingError("mpi: a message without a header");
-        std::memcpy(&got.header, message.data(), sizeof got.header);
-        if (message.size() != std::min<std::size_t>(first_piece, got.header.size))
+        std::memcpy(&got.header, begin.data(), sizeof got.header);
+        if (begin.size() != std::min<std::size_t>(first_piece, got.header.size))
             throw UnpicklingError("mpi: a message of another size than it says");
-        (void)message.reserve(got.header.size - message.size());
+        if (message.size() > most_kept)
+            message = heap_buffer();  // it would be kept for ever
+        message.clear();
+        (void)message.reserve(got.header.size);
+        message.append(begin.data(), begin.size());
         while (message.size() < got.header.size) {  // whoever sends it does nothing else
             const auto count = std::min<std::size_t>(piece, got.header.size - message.size());
             BOOST_MPI_CHECK_RESULT(
@@ -159,7 +167,7 @@ class mailbox {
     }
     /// Gives the memory of a message to those that come: new memory costs more than a copy.
     void recycle(heap_buffer message) {
-        if (spare_bytes_ + message.size() > most_spare_bytes || spare_.size() == most_spare)
+        if (spare_bytes_ + message.size() > most_kept || spare_.size() == most_spare)
             return;
         spare_bytes_ += message.size();
         spare_.push_back(std::move(message));
@@ -168,7 +176,7 @@ class mailbox {
   private:
     struct outgoing {
         heap_buffer message;
-        std::vector<MPI_Request> pieces;  // that are not on their way
+        std::vector<MPI_Request> pieces;
     };
 
     static MPI_Request begin_send(const boost::mpi::communicator& over, int to, letter what,
@@ -184,19 +192,16 @@ class mailbox {
         return done != 0;
     }
     void open() {
-        if (arriving_.size() > most_spare_bytes)
-            arriving_ = heap_buffer();  // would be kept for ever
-        arriving_.clear();
-        BOOST_MPI_CHECK_RESULT(
-            MPI_Irecv, (arriving_.reserve(first_piece), static_cast<int>(first_piece), MPI_BYTE,
-                        MPI_ANY_SOURCE, MPI_ANY_TAG, ranks_, &receiving_));
+        BOOST_MPI_CHECK_RESULT(MPI_Irecv, (first_.get(), static_cast<int>(first_piece), MPI_BYTE,
+                                           MPI_ANY_SOURCE, MPI_ANY_TAG, ranks_, &receiving_));
     }
 
     static constexpr std::size_t first_piece = std::size_t{128} << 10;
-    static constexpr std::size_t most_spare = 64, most_spare_bytes = std::size_t{64} << 20;
+    static constexpr std::size_t most_spare = 64;                    // messages
+    static constexpr std::size_t most_kept = std::size_t{64} << 20;  // bytes
 
     boost::mpi::communicator ranks_, rest_;
-    heap_buffer arriving_;  // where the next message begins
+    std::unique_ptr<std::byte[]> first_;  // where the next message begins
     MPI_Request receiving_ = MPI_REQUEST_NULL;
     std::list<outgoing> outgoing_;
     std::vector<heap_buffer> spare_;

@@ -6,13 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <span>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include <multiprocessing/core/bytes.hpp>
 #include <multiprocessing/mpi/mailbox.hpp>
+#include <multiprocessing/mpi/packer.hpp>
 #include <multiprocessing/os/spin.hpp>
 #include <multiprocessing/pool/run_execution.hpp>
 #include <multiprocessing/pool/run_sequence.hpp>
@@ -58,7 +58,7 @@ class rank_worker {
         if (busy_ > long_enough && box_->has_ahead())
             return;
         const std::uint64_t begin = os::steady_nanoseconds();
-        execute(header, message.bytes().first(header.extra).subspan(sizeof header));
+        execute(header, message);
         busy_ = os::steady_nanoseconds() - begin;
         letter_header answer;
         answer.number = header.number;
@@ -73,11 +73,16 @@ class rank_worker {
     void stop() noexcept {}
 
   private:
-    void execute(const letter_header& header, std::span<const std::byte> runs) {
+    void execute(const letter_header& header, const heap_buffer& message) {
         port_.open(header.number, header.items, box_->start());
         std::exception_ptr failure;
         try {
-            runner_.execute(header.items, runs);
+            // Where results have one size, the answer has its own from the start. Mostly there is
+            // one run; if there are more, this is a guess.
+            input_cursor infos(message.bytes().subspan(header.extra));
+            (void)port_.answer().reserve(infos.read_value<run_info>().result_size * header.items);
+            runner_.execute(header.items,
+                            message.bytes().first(header.extra).subspan(sizeof header));
             return;
         } catch (...) {  // its own functions' exceptions are records: this is about the message
             failure = std::current_exception();
