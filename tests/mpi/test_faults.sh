@@ -36,6 +36,12 @@ expect() {
 expect "close and join" zero "" "${mpirun[@]}" -n 2 "$program" close
 expect "the status of main" nonzero "" "${mpirun[@]}" -n 2 "$program" status
 expect "an initializer that throws in one rank" zero "" "${mpirun[@]}" -n 3 "$program" initializer
+expect "an initializer has no business in rank 0" zero "" \
+    "${mpirun[@]}" -n 2 "$program" initializer_hybrid
+expect "forked copies end alone" zero "" "${mpirun[@]}" -n 2 "$program" fork
+expect "a forked copy comes out of f" zero "" "${mpirun[@]}" -n 2 "$program" fork_returns
+expect "the pool ends while a callback waits for calls" zero "" \
+    "${mpirun[@]}" -n 2 "$program" terminate_in_callback
 expect "MPI was initialized before" nonzero "mpi::run: MPI is initialized already" \
     "${mpirun[@]}" -n 2 "$program" initialized
 expect "a task calls exit" nonzero "MpiRank-1 called exit\(\)" "${mpirun[@]}" -n 2 "$program" exit

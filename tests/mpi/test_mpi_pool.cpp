@@ -3,6 +3,7 @@
 //
 // usage: mpirun ... test_mpi direct|hybrid|FAULT [CATCH2-ARGUMENT...]
 #include <dlfcn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <numeric>
@@ -97,6 +99,13 @@ std::string slow_in_rank_1(int) {
     std::this_thread::sleep_for(name == "MpiRank-1" ? 20ms : 1ms);
     return name;
 }
+/// Dies, and succeeds when that was done before.
+int die_once(const std::string& mark) {
+    if (::access(mark.c_str(), F_OK) == 0)
+        return 1;
+    std::ofstream{mark} << "died";
+    std::_Exit(3);
+}
 int die(int how) {
     if (how == 1)
         std::abort();
@@ -150,6 +159,15 @@ TEST_CASE("a callback runs although nobody waits", "[mpi]") {
     });
 }
 
+TEST_CASE("a callback that throws is logged, and its call is done", "[mpi]") {
+    on_both_pools([](auto& pool) {
+        const auto result = pool.apply_async(
+            square, {5}, {.callback = [](int) { throw std::runtime_error("enough"); }});
+        CHECK(result.get(patience) == 25);
+        CHECK(pool.map(square, numbers(20)) == serial_squares(20));
+    });
+}
+
 TEST_CASE("exceptions arrive with their type, and the other items are done", "[mpi]") {
     on_both_pools([](auto& pool) {
         CHECK_THROWS_AS(pool.apply(throw_two, {5}), TwoTexts);
@@ -187,6 +205,19 @@ TEST_CASE("imap reads endless input no further than its buffer", "[mpi]") {
             all.push_back(r);
         std::ranges::sort(all);
         CHECK(all == serial_squares(500));
+    });
+}
+
+TEST_CASE("what an abandoned imap has not begun is not done", "[mpi]") {
+    on_both_pools([](auto& pool) {
+        for (const int r :
+             pool.imap(sleep_for_ms, std::vector<int>(1000, 20), {.buffersize = 1000})) {
+            CHECK(r == 20);
+            break;
+        }
+        const auto begin = std::chrono::steady_clock::now();
+        CHECK(pool.apply(square, {3}) == 9);
+        CHECK(std::chrono::steady_clock::now() - begin < 4s);  // of 20 s, or a third of that
     });
 }
 
@@ -278,6 +309,9 @@ TEST_CASE("a task that crashes costs a worker where ranks have workers", "[mpi]"
         CHECK(error.exitcode() == -SIGABRT);
     }
     CHECK(outcome(shared_pool->apply_async(die, {3}, {.retries = 1})) == "WorkerLostError");
+    const std::string mark = "/tmp/multiprocessing-mpi-" + std::to_string(::getpid());
+    CHECK(shared_pool->apply(die_once, {mark}, {.retries = 1}) == 1);
+    ::unlink(mark.c_str());
     CHECK(shared_pool->map(square, numbers(100)) == serial_squares(100));
 }
 
@@ -287,6 +321,46 @@ int fail_initializer_in_rank_1() {
     if (mp::detail::this_process().name == "MpiRank-1")
         throw TwoTexts("no licence");
     return 0;
+}
+
+/// The exit code of a child that does this; -1 if it ended otherwise.
+template <class Work>
+int in_fork(Work work) {
+    const pid_t child = ::fork();
+    if (child == 0)
+        work();
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+/// Copies of rank 0, and of a rank that works, use no pool and end nothing but themselves.
+bool forks_end_alone(mp::mpi::Pool& pool) {
+    const bool refused = in_fork([&] {
+                             const bool right =
+                                 outcome_of([&] { pool.apply(square, {1}); }) == "ValueError";
+                             std::_Exit(right ? 7 : 8);
+                         }) == 7;
+    const bool ended = in_fork([] { std::exit(6); }) == 6;
+    const auto task = [] { return in_fork([] { std::exit(5); }); };
+    return refused && ended && pool.apply(task) == 5 && pool.apply(square, {2}) == 4;
+}
+/// A callback that waits for 20 s of calls does not keep the pool from ending.
+void terminate_in_callback(mp::mpi::Pool& pool) {
+    std::atomic<bool> inside{false};
+    const auto outer =
+        pool.apply_async(square, {1}, {.callback = [&](int) {
+                             inside = true;
+                             pool.map(sleep_for_ms, std::vector<int>(1000, 20), {.chunksize = 1});
+                         }});
+    eventually([&] { return inside.load(); });
+    std::this_thread::sleep_for(100ms);
+    pool.terminate();
+    pool.join();
+}
+const char* const initialized_here = "MULTIPROCESSING_TEST_MARK";
+void mark_rank_0() {
+    if (std::getenv("OMPI_COMM_WORLD_RANK") == std::string("0"))
+        std::ofstream{std::getenv(initialized_here)} << "initialized";
 }
 
 /// What goes wrong in the whole program; each is the first argument. @returns the status of main
@@ -304,6 +378,12 @@ int run_fault(const std::string& fault, int argc, char** argv) {
     mp::PoolOptions options;
     if (fault == "initializer")
         options.initializer = fail_initializer_in_rank_1;
+    if (fault == "initializer_hybrid") {
+        options.processes = 2;
+        options.initializer = mark_rank_0;
+        ::setenv(initialized_here,
+                 ("/tmp/multiprocessing-mpi-" + std::to_string(::getpid())).c_str(), 1);
+    }
     return mp::mpi::run(
         argc, argv,
         [&](mp::mpi::Pool& pool) {
@@ -312,6 +392,23 @@ int run_fault(const std::string& fault, int argc, char** argv) {
                     outcome_of([&] { pool.map(sleep_for_ms, numbers(50)); }) == "no licence" &&
                     outcome_of([&] { pool.apply(square, {1}); }) == "no licence";
                 return right ? 0 : 4;
+            }
+            if (fault == "initializer_hybrid") {
+                const bool right = pool.apply(square, {2}) == 4;
+                return ::unlink(std::getenv(initialized_here)) != 0 && right ? 0 : 4;
+            }
+            if (fault == "fork_returns") {
+                if (::fork() == 0)
+                    return 0;
+                ::wait(nullptr);
+                return pool.apply(square, {2}) == 4 ? 0 : 4;
+            }
+            if (fault == "fork")
+                return forks_end_alone(pool) ? 0 : 4;
+            if (fault == "terminate_in_callback") {
+                const auto begin = std::chrono::steady_clock::now();
+                terminate_in_callback(pool);
+                return std::chrono::steady_clock::now() - begin < 10s ? 0 : 4;
             }
             if (fault == "exit")
                 pool.apply([] { std::exit(0); });

@@ -11,6 +11,8 @@
 
 #include <multiprocessing/mpi/pool.hpp>
 #include <multiprocessing/mpi/session.hpp>
+#include <multiprocessing/os/fork_count.hpp>
+#include <multiprocessing/os/process.hpp>
 #include <multiprocessing/pool/options.hpp>
 
 namespace multiprocessing {
@@ -31,7 +33,8 @@ namespace mpi {
 /// initialized already, or for `processes` below 1; ProcessError in rank 0 when other ranks run
 /// another build of the program; boost::mpi::exception when MPI fails at its beginning
 /// @note When it returns, MPI is finalized. Where there are several ranks, one that calls exit()
-/// inside of it ends the MPI program with exit code 1.
+/// inside of it ends the MPI program with exit code 1. A copy of rank 0 that was forked in `f` may
+/// not use the pool; one that comes out of `f` ends there, as by _exit.
 /// @par Python `with MPICommExecutor() as executor: if executor is not None: ...`
 template <class F>
     requires std::invocable<F&, Pool&>
@@ -39,6 +42,7 @@ int run(int argc, char** argv, F f, PoolOptions options = {}) {
     std::exception_ptr failure;
     int status = EXIT_SUCCESS;
     {
+        const unsigned made_in = os::fork_count();
         detail::mpi_session session(argc, argv, options);
         if (!session.leads())
             return session.serve();
@@ -51,6 +55,8 @@ int run(int argc, char** argv, F f, PoolOptions options = {}) {
         } catch (...) {
             failure = std::current_exception();
         }
+        if (os::fork_count() != made_in)  // MPI is not this process's to end
+            os::end_process(failure ? EXIT_FAILURE : status);
     }
     if (failure)
         std::rethrow_exception(failure);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@
 #include <multiprocessing/mpi/rank_loop.hpp>
 #include <multiprocessing/mpi/rank_relay.hpp>
 #include <multiprocessing/mpi/rank_worker.hpp>
+#include <multiprocessing/os/fork_count.hpp>
 #include <multiprocessing/os/process.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/pool.hpp>
@@ -46,34 +48,43 @@ namespace detail {
     os::end_process(EXIT_FAILURE);
 }
 
-/// Whether the launcher says that this process is one of several; it may know and say nothing.
+/// What the launcher says in the first of these variables that is set; it may know and say nothing.
 /// Right or wrong, that decides only when workers are started.
+inline std::optional<int> launcher_says(std::initializer_list<const char*> names) noexcept {
+    for (const char* const name : names)
+        if (const char* const value = std::getenv(name))
+            return std::atoi(value);
+    return std::nullopt;
+}
+/// Whether this process is one of several.
 inline bool launched_with_others() noexcept {
-    for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"})
-        if (const char* const size = std::getenv(name))
-            return std::atoi(size) > 1;
-    return false;
+    return launcher_says({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"}) > 1;
+}
+inline bool launched_as_first() noexcept {
+    return launcher_says({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}) == 0;
 }
 
 /// A process that ends in between, because a task called exit, must not leave the others waiting.
+/// Copies of it that were forked may.
 class exit_guard {
   public:
     exit_guard() {
         static const bool registered = (std::atexit(at_exit), true);
         (void)registered;
-        inside() = true;
+        made_in() = os::fork_count();
     }
     exit_guard(const exit_guard&) = delete;
     exit_guard& operator=(const exit_guard&) = delete;
-    ~exit_guard() { inside() = false; }
+    ~exit_guard() { made_in() = nowhere; }
 
   private:
-    static std::atomic<bool>& inside() noexcept {
-        static std::atomic<bool> flag{false};
-        return flag;
+    static constexpr unsigned nowhere = ~0U;
+    static std::atomic<unsigned>& made_in() noexcept {
+        static std::atomic<unsigned> count{nowhere};
+        return count;
     }
     static void at_exit() {
-        if (inside())
+        if (made_in() == os::fork_count())
             abort_job(this_process().name +
                       " called exit() inside mpi::run, which ends the whole MPI program");
     }
@@ -90,7 +101,7 @@ class mpi_session {
             throw ValueError(
                 "mpi::run: MPI is initialized already: run() begins and ends it by itself, and "
                 "nothing else may");
-        if (options.processes || !launched_with_others())
+        if (!launched_with_others() || (options.processes && !launched_as_first()))
             start_workers();
         environment_.emplace(argc, argv, boost::mpi::threading::serialized, false);
         if (boost::mpi::environment::thread_level() < boost::mpi::threading::serialized)
@@ -107,10 +118,10 @@ class mpi_session {
         if (leads() && ranks_.size() > 1) {
             stop_workers();
             cluster_ = cluster::make(mailbox(ranks_, rest_), processes());
-        } else if (leads() && !workers_) {
-            start_workers();
         } else if (!leads() && !options.processes) {
             stop_workers();
+        } else if (!workers_) {  // the launcher said nothing
+            start_workers();
         }
     }
     mpi_session(const mpi_session&) = delete;
