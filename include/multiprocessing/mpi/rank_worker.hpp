@@ -2,6 +2,7 @@
 // A rank that carries out calls itself, one message after the other.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -78,9 +79,10 @@ class rank_worker {
         std::exception_ptr failure;
         try {
             // Where results have one size, the answer has its own from the start. Mostly there is
-            // one run; if there are more, this is a guess.
+            // one run; if there are more, this is a guess, and may be far too much.
             input_cursor infos(message.bytes().subspan(header.extra));
-            (void)port_.answer().reserve(infos.read_value<run_info>().result_size * header.items);
+            (void)port_.answer().reserve(std::min<std::uint64_t>(
+                infos.read_value<run_info>().result_size * header.items, most_reserved));
             runner_.execute(header.items,
                             message.bytes().first(header.extra).subspan(sizeof header));
             return;
@@ -98,6 +100,7 @@ class rank_worker {
     }
 
     static constexpr std::uint64_t long_enough = 1'000'000;
+    static constexpr std::uint64_t most_reserved = std::uint64_t{64} << 20;
 
     mailbox* box_;
     std::uint64_t busy_ = 0;  // nanoseconds with the last message
