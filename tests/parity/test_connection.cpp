@@ -359,6 +359,31 @@ TEST_CASE("A connection is an argument and a result of tasks of workers that run
     CHECK(near.recv<std::string>() == "met");
 }
 
+TEST_CASE("A connection may be closed while the call that it is an argument of waits for a worker",
+          "[parity][connection]") {
+    const Watch watch;
+    mp::Pool<> pool({.processes = 1, .start_method = fork_or_spawn()});
+    const auto [hold, held] = mp::Pipe();
+    std::vector<mp::AsyncResult<int>> busy;  // the worker, and what is sent ahead
+    for (int i = 0; i < 4; ++i)
+        busy.push_back(pool.apply_async(add_one, {held}));
+    const auto [left, right] = mp::Pipe();
+    const auto [upper, lower] = mp::Pipe();
+    auto alone = pool.apply_async(add_one, {right});
+    auto listed = pool.map_async(add_one, {lower});
+    right.close();
+    lower.close();
+    for (int i = 0; i < 4; ++i)
+        hold.send(i);
+    left.send(1);
+    upper.send(2);
+    CHECK(alone.get() == 2);
+    CHECK(listed.get() == std::vector{3});
+    CHECK(left.recv<int>() == 2);
+    CHECK(upper.recv<int>() == 3);
+    CHECK_THROWS_AS(left.recv<int>(), mp::EOFError);  // the pool has closed its own
+}
+
 TEST_CASE("TestInvalidHandle.test_invalid_handles", "[parity][connection]") {
     CHECK_THROWS_AS(Connection(44977608), std::system_error);  // Python notices in poll()
     CHECK_THROWS_AS(Connection(-1), mp::ValueError);

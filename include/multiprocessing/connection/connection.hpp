@@ -218,6 +218,14 @@ class Connection {
                                                             reads, writes);
     }
 
+    /// Calls of pools keep a descriptor of their own of a Connection among their arguments, so that
+    /// it may be closed as soon as apply_async() has returned.
+    friend void keep_open(Connection& connection) {
+        if (!connection.closed())
+            connection.end_ = std::make_shared<detail::connection_end>(
+                os::duplicate(connection.fileno()), connection.readable(), connection.writable());
+    }
+
   private:
     friend struct detail::connection_access;
 

@@ -79,7 +79,7 @@ class heap_buffer : public output_buffer {
         swap(other);
         return *this;
     }
-    ~heap_buffer() = default;
+    virtual ~heap_buffer() = default;
 
     void clear() noexcept { next_ = begin_; }
 

@@ -155,7 +155,9 @@ class apply_job final : public call_job<Call, result_of<typename Call::callable>
 
     apply_job(Call call, arguments values, const job_limits& limits,
               std::shared_ptr<executor> runs_on)
-        : base(std::move(call), limits, std::move(runs_on)), arguments_(std::move(values)) {}
+        : base(std::move(call), limits, std::move(runs_on)), arguments_(std::move(values)) {
+        keep_for_job(*arguments_);
+    }
 
     std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
                               std::exception_ptr& failure) override {

@@ -19,6 +19,16 @@ namespace multiprocessing {
 inline namespace v0 {
 namespace detail {
 
+/// Gives a value that a job keeps a life of its own, if its type says how by `keep_open(T&)`:
+/// whoever handed it in may close it before it is written for a worker.
+template <class T>
+void keep_for_job(T& value) {
+    if constexpr (requires { keep_open(value); })
+        keep_open(value);
+    else if constexpr (requires { std::tuple_size<T>::value; })
+        std::apply([](auto&... parts) { (keep_for_job(parts), ...); }, value);
+}
+
 /// Items that the caller keeps alive and unchanged until the job is done.
 template <class Item>
 class borrowed_items {
@@ -53,6 +63,7 @@ class owned_items {
     template <class Element>
     void push_back(Element&& element) {
         items_.push_back(box{static_cast<Item>(std::forward<Element>(element))});
+        keep_for_job(items_.back().item);
     }
     [[nodiscard]] std::uint64_t size() const noexcept { return items_.size(); }
     [[nodiscard]] const Item& operator[](std::uint64_t i) const noexcept { return items_[i].item; }
