@@ -11,7 +11,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libboost1.81-dev, libboost-serialization1.81-dev")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libssl-dev")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "Python's multiprocessing for C++20, header-only
+    "Header-only.
 Worker processes that are called like functions, pools of them, and what
 processes share: locks, queues, values and arrays in shared memory,
 connections, managers.")
