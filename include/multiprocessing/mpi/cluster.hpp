@@ -212,6 +212,8 @@ class cluster final : public executor {
             if (done->has_callback()) {
                 calling_back_.push_back(std::move(done));
                 service_.notify_one();
+                if (waiting_ != 0)
+                    news_.notify_all();  // the thread that calls back may wait in a callback
             } else {
                 make_ready(*done);
             }

@@ -61,7 +61,8 @@ inline bool launched_with_others() noexcept {
     return launcher_says({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"}) > 1;
 }
 inline bool launched_as_first() noexcept {
-    return launcher_says({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}) == 0;
+    return launcher_says(
+               {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}) == 0;
 }
 
 /// A process that ends in between, because a task called exit, must not leave the others waiting.
