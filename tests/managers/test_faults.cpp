@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "managers/manager_tools.hpp"
+#include "support/sanitized.hpp"
 
 using namespace manager_test;
 namespace managed = mp::detail::managed;
@@ -134,14 +135,6 @@ std::vector<std::byte> message(managed::verb what, managed::object_id object, Nu
     (buffer.append_value(numbers), ...);
     return {buffer.data(), buffer.data() + buffer.size()};
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool sanitized = false;
-#endif
 
 struct FromServer : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -479,7 +472,7 @@ TEST_CASE("Large values cost the server time in proportion, and none of its memo
         CHECK(queue.get().size() == size);
         putter.join();
     }
-    if (!sanitized)  // sanitizers keep what was freed, and malloc() keeps some
+    if (!test_support::sanitized)  // sanitizers keep what was freed, and malloc() keeps some
         CHECK(eventually([&] { return test_support::resident_kib(server) < before + size / 1024; },
                          5s));
 }

@@ -29,6 +29,7 @@
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
 #include "support/process.hpp"
+#include "support/sanitized.hpp"
 
 namespace mp = multiprocessing;
 
@@ -36,20 +37,9 @@ namespace pool_test {
 
 using namespace std::chrono_literals;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
-
 using test_support::eventually;
 using test_support::patience;
+using test_support::sanitized;
 
 /// Multiplies the loops of the crash and stress tests for runs by hand.
 inline long scaled(long loops) {

@@ -21,7 +21,7 @@ namespace os {
 
 /// The first word of this program's command line.
 inline const std::string& program_name() {
-    static const std::string name = [] {
+    static const auto& name = *new const std::string([] {  // exit handlers still use it
         std::string first;
         if (std::FILE* const file = std::fopen("/proc/self/cmdline", "re")) {
             for (int c = std::fgetc(file); c != EOF && c != 0; c = std::fgetc(file))
@@ -29,7 +29,7 @@ inline const std::string& program_name() {
             std::fclose(file);
         }
         return first.empty() ? std::string("/proc/self/exe") : first;
-    }();
+    }());
     return name;
 }
 
