@@ -11,6 +11,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -448,9 +449,9 @@ TEST_CASE(
     const auto taker = [&] {
         for (;;) {
             const std::vector<int> item = queue.get();
-            for (const int number : item)
-                if (number != item.front())
-                    ::_exit(4);
+            // all alike; compared without a loop, which sanitizers would make slower than the queue
+            if (std::memcmp(item.data(), item.data() + 1, (item.size() - 1) * sizeof(int)) != 0)
+                ::_exit(4);
             ++taken[static_cast<std::size_t>(item.front())];
         }
     };
