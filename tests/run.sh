@@ -18,7 +18,7 @@ packages=(g++ cmake ninja-build libboost1.81-dev libboost-serialization1.81-dev 
     libboost-mpi1.81-dev libopenmpi-dev openmpi-bin catch2 zlib1g-dev libpng-dev pigz python3 pkg-config)
 case $preset in
 clang) packages+=(clang-16) ;;
-asan | tsan) packages+=(clang-16 libclang-rt-16-dev) ;;
+asan | tsan) packages+=(clang-16 libclang-rt-16-dev llvm-16) ;;
 esac
 bash cmake/install_packages.sh "${packages[@]}"
 

@@ -15,7 +15,25 @@
 #include "support/deadline.hpp"
 #include "support/leaks.hpp"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#include <sanitizer/common_interface_defs.h>
+#define THREAD_SANITIZER 1
+#endif
+#endif
+
 namespace {
+
+/// What the thread sanitizer starts when it first needs it, a thread and a process that finds the
+/// names of functions, is there before anything is counted.
+void start_helpers_of_sanitizer() {
+    std::thread([] {}).join();
+#ifdef THREAD_SANITIZER
+    char name[64];
+    __sanitizer_symbolize_pc(reinterpret_cast<void*>(&start_helpers_of_sanitizer), "%f", name,
+                             sizeof name);
+#endif
+}
 
 void (*tidy_up)() = nullptr;
 int untidy_cases = 0;
@@ -78,7 +96,7 @@ CATCH_REGISTER_LISTENER(leak_listener)
 
 int test_support::run_tests(int argc, char** argv, void (*tidy)()) {
     tidy_up = tidy;
-    std::thread([] {}).join();  // with the first one ThreadSanitizer starts one of its own
+    start_helpers_of_sanitizer();
     const int result = Catch::Session().run(argc, argv);
     if (untidy_cases == 0)
         return result;
