@@ -26,7 +26,7 @@ int main() {
     mp::Pool pool(2);
     const std::vector<int> squares = pool.map(square, numbers);  // about four chunks a worker
     std::cout << squares.size() << " results, the last one " << squares.back() << '\n';
-    for (const std::size_t chunksize : {1, 100, 1000})
+    for (const int chunksize : {1, 100, 1000})
         std::cout << "chunks of " << chunksize << " give the same: "
                   << (pool.map(square, numbers, {.chunksize = chunksize}) == squares ? "yes" : "no")
                   << '\n';

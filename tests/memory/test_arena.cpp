@@ -104,7 +104,8 @@ TEST_CASE("arena: blocks never overlap, whatever is allocated and released", "[m
     std::map<std::uint64_t, arena_block> live;
     for (int round = 0; round < 20'000; ++round) {
         if (live.size() > 40 || (!live.empty() && random() % 2 == 0)) {
-            const auto victim = std::next(live.begin(), random() % live.size());
+            const auto victim =
+                std::next(live.begin(), static_cast<std::ptrdiff_t>(random() % live.size()));
             blocks.release(victim->second);
             live.erase(victim);
             continue;

@@ -180,8 +180,8 @@ TEST_CASE("A block that nobody else can know is used again, and is zero again", 
         number(again) = 5;
         forked child([block = again](int in, int) {
             char c = 0;
-            const bool asked = ::read(in, &c, 1) == 1;
-            return asked ? static_cast<int>(number(block)) : 99;
+            const bool told = ::read(in, &c, 1) == 1;
+            return told ? static_cast<int>(number(block)) : 99;
         });
         again = {};
         const auto other = shared_block::allocate(64);

@@ -40,7 +40,7 @@ struct AsyncResultError : std::runtime_error {
         archive& details& place;
     }
 };
-[[maybe_unused]] const bool known = mp::register_exception<AsyncResultError>();
+[[maybe_unused]] const bool error_is_known = mp::register_exception<AsyncResultError>();
 
 int throw_details(int n) {
     AsyncResultError error;

@@ -57,7 +57,8 @@ class mailbox {
         letter_header header;
     };
 
-    /// @param ranks, rest two communicators of the same ranks that nobody else uses
+    /// @param ranks a communicator that nobody else uses
+    /// @param rest another one of the same ranks
     mailbox(boost::mpi::communicator ranks, boost::mpi::communicator rest)
         : ranks_(std::move(ranks)),
           rest_(std::move(rest)),
