@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSL-1.0
 # Checks the house rules of the headers: includes go down the floors or stay on one, without
-# cycles; system headers only in os/ (mpi.h in mpi/); boost/archive only in serialization/; no umbrella header from
-# inside; every header begins with its licence and its purpose.
+# cycles; system headers only in os/ (and mpi.h in mpi/); boost/archive only in serialization/; no
+# umbrella header from inside; every header begins with its licence and its purpose.
 #
 # usage: check_layers.sh INCLUDE-FOLDER; prints one line for each fault, and fails if there are any
 set -u
