@@ -114,10 +114,9 @@ def main():
     else:
         figures, machine = Figures(), describe_machine(given.build)
         suite = Suite(given.build, figures, worker_counts(given.workers, cpus), given.rounds, given.quick)
-        suite.ask(questions)
+        # Whoever breaks off keeps the figures of the questions that were answered: --from.
+        suite.ask(questions, lambda: given.json and figures.save(given.json, machine))
         failures = suite.failures
-    if given.json:
-        figures.save(given.json, machine)
 
     whole = not (given.question or given.quick or given.workers)
     folder = given.output or (ROOT / "docs" if whole or given.source else ROOT / "build" / "benchmarks")

@@ -100,7 +100,8 @@ class Suite:
     def rounds_of(self, question):
         return self.rounds or (1 if self.quick else question.rounds)
 
-    def ask(self, questions):
+    def ask(self, questions, answered=lambda: None):
+        """Calls `answered` after each question."""
         plan = [(question, self.rounds_of(question), self.runs_of(question)) for question in questions]
         status = Status(sum(rounds * len(runs) for _, rounds, runs in plan))
         for contender in sorted({contender for _, contender in self.left_out}):
@@ -115,6 +116,7 @@ class Suite:
                     self.run(question.name, contender, workers, arguments, status)
                     status.step()
             status.say(f"{question.name}: {rounds} rounds in {time.monotonic() - started:.0f} s")
+            answered()
         status.end()
 
     def run(self, question, contender, workers, arguments, status):
