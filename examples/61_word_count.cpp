@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <multiprocessing.hpp>
 #include <string>
@@ -90,13 +91,26 @@ void add_file(std::vector<Piece>& pieces, const std::filesystem::path& path) {
         pieces.push_back({path, begin, std::min(begin + piece_size, size)});
 }
 
-/// A file, or all regular files in a folder and in the folders below it.
-void add_path(std::vector<Piece>& pieces, const std::string& path) {
-    if (!std::filesystem::is_directory(path))
-        return add_file(pieces, path);
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path))
-        if (entry.is_regular_file() && !entry.is_symlink())
-            add_file(pieces, entry.path());
+using Report = std::function<void(const std::exception&)>;
+
+/// A file, or all regular files in a folder and in the folders below it. What cannot be read is
+/// reported; the others are added all the same.
+void add_path(std::vector<Piece>& pieces, const std::filesystem::path& path, const Report& report) {
+    using std::filesystem::file_type;
+    try {
+        if (!std::filesystem::is_directory(path))
+            return add_file(pieces, path);
+        for (const auto& entry : std::filesystem::directory_iterator(path)) {
+            std::error_code error;
+            const file_type type = entry.symlink_status(error).type();
+            if (type == file_type::none)
+                report(std::system_error(error, entry.path()));
+            else if (type == file_type::regular || type == file_type::directory)
+                add_path(pieces, entry.path(), report);
+        }
+    } catch (const std::filesystem::filesystem_error& error) {
+        report(std::system_error(error.code(), path));
+    }
 }
 
 /// The `lines` most frequent words, as `uniq -c` writes them.
@@ -177,13 +191,8 @@ int run(const Options& options) {
 
     mp::Pool pool(options.workers);
     std::vector<Piece> pieces;
-    for (const std::string& path : options.paths) {
-        try {
-            add_path(pieces, path);
-        } catch (const std::filesystem::filesystem_error& error) {
-            report(std::system_error(error.code(), error.path1()));
-        }
-    }
+    for (const std::string& path : options.paths)
+        add_path(pieces, path, report);
 
     Counts total;
     auto results = pool.imap_unordered(count_words, pieces, {.retries = 1});

@@ -635,3 +635,25 @@ TEST_CASE("Servers in this process serve until a client says so", "[managers]") 
     }
     CHECK(fs::exists(free_path()));
 }
+
+TEST_CASE("Managers of one server in one process are one client", "[managers]") {
+    const Watch watch;
+    mp::SyncManager local({.address = free_path(), .authkey = "k"});
+    auto server = local.get_server();
+    std::thread serving([&] { server.serve_forever(); });
+    {
+        std::vector<std::optional<mp::Manager>> clients(4);
+        std::vector<std::thread> threads;
+        for (auto& each : clients)
+            threads.emplace_back([&] {
+                each.emplace(mp::Manager::connect({.address = server.address(), .authkey = "k"}));
+            });
+        for (auto& thread : threads)
+            thread.join();
+        clients[0]->globals().set("lock", clients[0]->RLock());
+        for (const auto& each : clients)  // the same owner each time
+            CHECK(each->globals().get<mp::RLockProxy>("lock").acquire(0ms));
+        RawClient(*clients[0]).send(message(managed::verb::shutdown, 0));
+        serving.join();
+    }
+}

@@ -66,6 +66,17 @@ void fork_again(List list, mp::Event go, mp::Queue<int> seen) {
     grandchild.join();
 }
 
+/// How often somebody who asks for one number gets another one.
+int wrong_answers(const List& numbers, int index) {
+    int wrong = 0;
+    for (int i = 0; i < 2000; ++i)
+        wrong += numbers.get(index) != index ? 1 : 0;
+    return wrong;
+}
+void count_wrong_answers(List numbers, int index) {
+    ::_exit(wrong_answers(numbers, index) == 0 ? 0 : 3);
+}
+
 }  // namespace
 
 TEST_CASE("A proxy that a process is started with outlives its sender's", "[managers]") {
@@ -136,6 +147,20 @@ TEST_CASE("A forked child of a forked child has its own references", "[managers]
     CHECK(seen.get(patience) == 2);
     child.join();
     CHECK(empties(manager));
+}
+
+TEST_CASE("A fork gives the child connections of its own, however often its parent has connected",
+          "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto numbers = manager.list<int>({0, 1});
+    CHECK(mp::Manager::connect({.address = manager.address(), .authkey = manager.authkey()})
+              .number_of_objects() == 1);
+    mp::Process child(count_wrong_answers, {numbers, 1}, {.start_method = mp::StartMethod::fork});
+    child.start();
+    CHECK(wrong_answers(numbers, 0) == 0);
+    child.join();
+    CHECK(child.exitcode() == 0);
 }
 
 TEST_CASE("A proxy in a queue keeps its object when its sender has ended", "[managers]") {
@@ -209,6 +234,66 @@ TEST_CASE("Values that hold proxies keep and drop their objects", "[managers]") 
     orders[1] = taken;
     orders.clear();
     CHECK(manager.number_of_objects() == 2);
+}
+
+TEST_CASE("What a function takes out of a value is alive until its caller has it", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    using Lists = std::vector<List>;
+    const auto take_last = +[](Lists& all) {
+        const List last = all.back();
+        all.pop_back();
+        return last;
+    };
+    {
+        const auto in_dict = manager.dict<std::string, Lists>();
+        in_dict.set("k", {manager.list<int>({1})});
+        CHECK(in_dict.update("k", take_last) == Ints{1});
+        CHECK(in_dict.get("k").empty());
+
+        const auto in_list = manager.list<List>({manager.list<int>({2})});
+        CHECK(in_list.update(take_last) == Ints{2});
+        CHECK(in_list.empty());
+
+        const auto space = manager.Namespace();
+        space.set("all", Lists{manager.list<int>({3})});
+        CHECK(space.update<Lists>("all", take_last) == Ints{3});
+
+        const auto whole = manager.dict<int, List>({{1, manager.list<int>({4})}});
+        CHECK(whole.update([](std::map<int, List>& all) { return std::exchange(all, {}).at(1); }) ==
+              Ints{4});
+        CHECK(whole.empty());
+    }
+    CHECK(empties(manager));
+}
+
+TEST_CASE("What a function takes out of another object can be used, stored and returned",
+          "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    using Dict = mp::DictProxy<int, List>;
+    using Queue = mp::QueueProxy<List>;
+    {
+        const auto source = manager.dict<int, List>();
+        for (int i = 0; i < 3; ++i)
+            source.set(i, manager.list<int>({i}));
+        const auto dicts = manager.list<Dict>({source});
+        CHECK(dicts.update(0, [](Dict& from) {
+            const List popped = from.pop(0);
+            popped.append(7);
+            return popped;
+        }) == Ints{0, 7});
+        dicts.update(0, [](Dict& from) { from.set(2, from.pop(1)); });
+        CHECK(source.get(2) == Ints{1});
+        CHECK(source.size() == 1);
+
+        const auto queue = manager.Queue<List>();
+        queue.put(manager.list<int>({5}));
+        const auto queues = manager.list<Queue>({queue});
+        CHECK(queues.update(0, [](Queue& from) { return from.get_nowait(); }) == Ints{5});
+        CHECK(empties(manager, 5));
+    }
+    CHECK(empties(manager));
 }
 
 TEST_CASE("A chain of two thousand objects is dropped without recursion", "[managers]") {

@@ -45,6 +45,18 @@ goes_on() {
         cmp - <(expected texts/first texts/deep/utf8 | head)
 }
 check "the others are counted" goes_on
+python3 - <<'EOF'
+import os
+os.makedirs("deep")
+os.chdir("deep")
+for i in range(20):
+    open("f%d" % i, "w").write("common\n")
+for i in range(25):
+    os.mkdir("n" * 200)
+    os.chdir("n" * 200)
+EOF
+check "a path too long is reported" says "File name too long" "$program" deep
+check "the files beside it are counted" grep -q " 20 common" <("$program" deep 2>/dev/null)
 check "an unknown option" says "Try word_count --help" "$program" --nonsense texts
 check "a wrong number" says "-n takes a number" "$program" -n 0 texts
 check "no path at all" says "no file or folder" "$program"

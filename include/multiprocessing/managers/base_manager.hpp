@@ -187,6 +187,8 @@ class BaseManager {
     /// manager was constructed with.
     /// @throws std::system_error (ECONNREFUSED, ENOENT, ...) when nobody listens there
     /// @throws AuthenticationError when the keys differ; TimeoutError when nobody answers
+    /// @note A process that is a client of that server already remains one client, with the
+    ///     handshake_timeout that it began with.
     void connect() {
         require_fresh("BaseManager.connect");
         session_ = detail::managed::sessions::instance().open(to());

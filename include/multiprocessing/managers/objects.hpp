@@ -106,8 +106,7 @@ class objects {
         try {
             serve(request, header.object);
             if (request.open() && !request.parked()) {
-                for (const object_id id : journey::current()->take_written())
-                    request.grant(find(id));
+                grant_written(request);
                 request.finish();
             }
         } catch (...) {
@@ -138,6 +137,20 @@ class objects {
                                 ": its last proxy is gone");
     }
 
+    /// Keeps what a session refers to until the call that the server answers is over: a function
+    /// in it names objects without keeping them.
+    void keep_until_answered(const session_state& session) {
+        for (const auto& [id, held] : session.holds)
+            kept_.try_emplace(id, held.object);
+    }
+
+    /// The client gets references to the objects whose proxies were written into its answer.
+    /// @pre in a function that the server calls
+    void grant_written(call& request) const {
+        for (const object_id id : journey::current()->take_written())
+            request.grant(find(id));
+    }
+
     /// Turns a value into what objects hold.
     /// @pre in a function that the server calls
     template <class T>
@@ -157,12 +170,20 @@ class objects {
   private:
     /// The calling thread serves a request.
     struct inside {
-        explicit inside(objects& all)
-            : outer(std::exchange(current(), &all)), here(all.number_, all.no_client_) {}
+        explicit inside(objects& server)
+            : all(server),
+              outer(std::exchange(current(), &all)),
+              here(all.number_, all.no_client_) {}
         inside(const inside&) = delete;
         inside& operator=(const inside&) = delete;
-        ~inside() { current() = outer; }
+        ~inside() {
+            if (outer != &all)
+                while (!all.kept_.empty())  // what dies may call, too
+                    const auto over = std::exchange(all.kept_, {});
+            current() = outer;
+        }
 
+        objects& all;
         objects* const outer;
         const journey here;
     };
@@ -330,6 +351,7 @@ class objects {
     std::vector<std::unique_ptr<managed_object>> dead_;
     std::unordered_map<object_id, std::weak_ptr<managed_object>> living_;
     timer_queue timers_;
+    std::unordered_map<object_id, object_ptr> kept_;
     std::unordered_map<std::uint64_t, object_ptr> tickets_;
     std::unordered_map<std::uint64_t, session_state> sessions_;
     object_ptr globals_;

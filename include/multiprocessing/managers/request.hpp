@@ -253,6 +253,7 @@ class request {
         const bool waits = asked.parked();
         if (waits)
             asked.orphan();
+        all->keep_until_answered(own);
         all->close_session(own);
         if (waits)
             throw ValueError("a function in a manager's server cannot wait");

@@ -70,13 +70,20 @@ struct tagged_value {
     }
 };
 
+/// The answer is what a call of an F returns. Its objects live until the client has them, whatever
+/// happens to the value that they were in.
+template <class F, class Call>
+void answer_with(call& request, Call function) {
+    write_result<result_of<F>>(request.out, std::move(function));
+    request.all->grant_written(request);
+}
+
 /// Calls the function with a value, and returns what the value has become. If it throws nothing
 /// has changed.
 template <class T, class F>
 stored_value updated(call& request, F& function, const stored_value& before) {
     T value = value_from<T>(before.bytes);
-    write_result<result_of<F>>(request.out,
-                               [&]() -> decltype(auto) { return std::invoke(function, value); });
+    answer_with<F>(request, [&]() -> decltype(auto) { return std::invoke(function, value); });
     return request.all->store(value);
 }
 
@@ -100,8 +107,7 @@ void update_in_namespace(managed_object& object, call& request) {
     if (before == nullptr)
         throw std::out_of_range("NamespaceProxy.update: there is no such name");
     auto value = value_from<tagged_value<V>>(before->bytes);
-    write_result<result_of<F>>(
-        request.out, [&]() -> decltype(auto) { return std::invoke(function, value.value); });
+    answer_with<F>(request, [&]() -> decltype(auto) { return std::invoke(function, value.value); });
     dict.set(name, request.all->store(value));
 }
 
@@ -122,8 +128,7 @@ void update_list(managed_object& object, call& request) {
     values.reserve(list.values.size());
     for (const stored_value& each : list.values)
         values.push_back(value_from<T>(each.bytes));
-    write_result<result_of<F>>(request.out,
-                               [&]() -> decltype(auto) { return std::invoke(function, values); });
+    answer_with<F>(request, [&]() -> decltype(auto) { return std::invoke(function, values); });
     std::vector<stored_value> after;
     after.reserve(values.size());
     for (const T& each : values)
@@ -138,8 +143,7 @@ void update_dict(managed_object& object, call& request) {
     std::map<K, V> values;
     for (const auto& each : dict.all())
         values.emplace(value_from<K>(each.key), value_from<V>(each.value.bytes));
-    write_result<result_of<F>>(request.out,
-                               [&]() -> decltype(auto) { return std::invoke(function, values); });
+    answer_with<F>(request, [&]() -> decltype(auto) { return std::invoke(function, values); });
     std::vector<std::pair<std::string, stored_value>> after;
     for (const auto& [key, value] : values)
         after.emplace_back(request.all->store(normal_key(key)).bytes, request.all->store(value));
@@ -152,8 +156,7 @@ template <class Class, class F>
 void update_instance(managed_object& object, call& request) {
     Class& instance = object_as<instance_object>(object).template as<Class>();
     F function = load<F>(request.in);
-    write_result<result_of<F>>(request.out,
-                               [&]() -> decltype(auto) { return std::invoke(function, instance); });
+    answer_with<F>(request, [&]() -> decltype(auto) { return std::invoke(function, instance); });
 }
 
 }  // namespace managed

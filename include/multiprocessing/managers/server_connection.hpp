@@ -228,10 +228,12 @@ class server_connection final : public call {
     }
     void send(std::span<const std::byte> first, std::span<const std::byte> second) {
         const frame_header header(first.size() + second.size());
+        // Without memory the client gets the whole answer or nothing of it.
+        answered_.push_back(socket_.get());
+        out_.reserve(header.bytes().size() + first.size() + second.size());
         out_.append(header.bytes().data(), header.bytes().size());
         out_.append(first.data(), first.size());
         out_.append(second.data(), second.size());
-        answered_.push_back(socket_.get());
     }
     void send_text(std::string_view text) { send(std::as_bytes(std::span(text)), {}); }
 

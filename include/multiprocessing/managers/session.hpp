@@ -59,6 +59,11 @@ class session {
 
     [[nodiscard]] std::uint64_t server() const noexcept { return server_; }
     [[nodiscard]] const server_address& to() const noexcept { return to_; }
+    /// Every further call throws EOFError.
+    [[nodiscard]] bool broken() {
+        const std::scoped_lock lock(mutex_);
+        return broken_;
+    }
 
     /// Sends a request and waits for its answer.
     /// @param patience after an interrupt, with a server that does not react; none: for ever

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -27,14 +26,17 @@ class sessions {
         return object;
     }
 
-    /// A session with the server at an address.
+    /// The session with the server at an address: the one that there is, or a new one. It is asked
+    /// for anew in either case whether the key is right.
     /// @throws as session
     std::shared_ptr<session> open(server_address to) {
         say_goodbye_at_exit();
         auto made = std::make_shared<session>(std::move(to));
         const std::scoped_lock lock(mutex_);
-        std::erase_if(all_, [](const auto& each) { return each.second.expired(); });
-        all_[made->server()] = made;
+        std::erase_if(all_, [](const auto& each) { return each.expired(); });
+        if (auto known = newest(made->server()); known && !known->broken())
+            return known;
+        all_.push_back(made);
         return made;
     }
     /// The session with that server, or a new one.
@@ -72,8 +74,15 @@ class sessions {
 
     std::shared_ptr<session> find(std::uint64_t server) {
         const std::scoped_lock lock(mutex_);
-        const auto found = all_.find(server);
-        return found == all_.end() ? nullptr : found->second.lock();
+        return newest(server);
+    }
+    /// @returns null when there is none
+    /// @pre the mutex is locked
+    [[nodiscard]] std::shared_ptr<session> newest(std::uint64_t server) const {
+        for (auto each = all_.rbegin(); each != all_.rend(); ++each)
+            if (auto one = each->lock(); one && one->server() == server)
+                return one;
+        return nullptr;
     }
     std::vector<std::shared_ptr<session>> living() {
         const std::scoped_lock lock(mutex_);
@@ -82,7 +91,7 @@ class sessions {
     /// @pre the mutex is locked
     [[nodiscard]] std::vector<std::shared_ptr<session>> collect() const {
         std::vector<std::shared_ptr<session>> found;
-        for (const auto& [server, each] : all_)
+        for (const auto& each : all_)
             if (auto one = each.lock())
                 found.push_back(std::move(one));
         return found;
@@ -111,7 +120,7 @@ class sessions {
     }
 
     std::mutex mutex_;
-    std::unordered_map<std::uint64_t, std::weak_ptr<session>> all_;
+    std::vector<std::weak_ptr<session>> all_;  // several of one server when the older are broken
     std::vector<std::shared_ptr<session>> forking_;
     std::atomic<unsigned> registered_{0};
 };
