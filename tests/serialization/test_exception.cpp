@@ -215,6 +215,26 @@ TEST_CASE("Objects that are no std::exception arrive as text", "[exception]") {
     REQUIRE_THAT(arrives_as_remote_error(2.5).what(), Catch::Contains("double"));
 }
 
+TEST_CASE("A type with data that is registered in the sender alone arrives as RemoteError",
+          "[exception]") {
+    detail::heap_buffer out;
+    detail::save_exception(out, std::make_exception_ptr(DataError{7, "seven"}), "worker-1");
+    detail::exception_record record;
+    detail::input_cursor written(out.bytes());
+    record.load(written);
+    REQUIRE_FALSE(record.payload.empty());
+    record.key = "unknown here";
+    detail::heap_buffer other;
+    record.save(other);
+    detail::input_cursor in(other.bytes());
+    try {
+        std::rethrow_exception(detail::load_exception(in));
+    } catch (const mp::RemoteError& error) {
+        CHECK(error.type_name() == "exception_test::DataError");
+        CHECK(error.process_name() == "worker-1");
+    }
+}
+
 TEST_CASE("Registered objects that are no std::exception arrive with their data", "[exception]") {
     const auto rethrown = [](const std::exception_ptr& error) {
         try {

@@ -41,6 +41,16 @@ struct HoldsPointer {
 struct HoldsReference {
     int& r;
 };
+int referred = 0;
+struct HoldsReferenceFirst {  // default constructible
+    int& r = referred;
+    int i = 0;
+};
+struct ByState {
+    bool descending = false;
+    bool operator()(int a, int b) const { return descending ? b < a : a < b; }
+    std::size_t operator()(int a) const { return static_cast<std::size_t>(a) + descending; }
+};
 struct HoldsConst {
     const int c = 0;
 };
@@ -176,6 +186,8 @@ TEST_CASE("Aggregates are picklable if all members are", "[picklable]") {
     STATIC_REQUIRE(Picklable<HoldsExplicit>);
     STATIC_REQUIRE(!Picklable<HoldsPointer>);
     STATIC_REQUIRE(!Picklable<HoldsReference>);
+    STATIC_REQUIRE(!Picklable<HoldsReferenceFirst>);
+    STATIC_REQUIRE(!bitwise<HoldsReferenceFirst>);
     STATIC_REQUIRE(!Picklable<HoldsConst>);
     STATIC_REQUIRE(!Picklable<HoldsView>);
     STATIC_REQUIRE(!Picklable<HoldsMutex>);
@@ -216,6 +228,20 @@ TEST_CASE("What means nothing in another process is not picklable", "[picklable]
     STATIC_REQUIRE(!Picklable<std::unique_ptr<int[]>>);
     STATIC_REQUIRE(!Picklable<std::shared_ptr<void>>);
     STATIC_REQUIRE(!Picklable<std::variant<int, std::string_view>>);
+}
+
+TEST_CASE("Comparators and hashes with a state are refused: it is not sent", "[picklable]") {
+    STATIC_REQUIRE(Picklable<std::set<int, std::greater<>>>);
+    STATIC_REQUIRE(Picklable<std::map<int, int, decltype([](int a, int b) { return b < a; })>>);
+    STATIC_REQUIRE(!Picklable<std::set<int, ByState>>);
+    STATIC_REQUIRE(!Picklable<std::multiset<int, bool (*)(int, int)>>);
+    STATIC_REQUIRE(!Picklable<std::map<int, int, bool (*)(int, int)>>);
+    STATIC_REQUIRE(!Picklable<std::multimap<int, int, std::function<bool(int, int)>>>);
+    STATIC_REQUIRE(!Picklable<std::unordered_set<int, ByState>>);
+    STATIC_REQUIRE(!Picklable<std::unordered_multiset<int, std::hash<int>, bool (*)(int, int)>>);
+    STATIC_REQUIRE(!Picklable<std::unordered_map<int, int, ByState>>);
+    STATIC_REQUIRE(!Picklable<std::unordered_multimap<int, int, ByState>>);
+    STATIC_REQUIRE(!Picklable<std::priority_queue<int, std::vector<int>, ByState>>);
 }
 
 TEST_CASE("Types that are their own bytes are known", "[picklable]") {

@@ -130,9 +130,10 @@ constexpr std::size_t field_count() {
 
 /// An aggregate whose members can be visited one by one.
 template <class T>
-concept plain_aggregate = std::is_class_v<T> && std::is_aggregate_v<T> &&
-                          std::is_default_constructible_v<T> && !has_base<T> &&
-                          (field_count<T>() <= most_fields);
+concept plain_aggregate =
+    std::is_class_v<T> && std::is_aggregate_v<T> && std::is_default_constructible_v<T> &&
+    !has_base<T> &&
+    (field_count<T>() <= most_fields) && (std::is_empty_v<T> || field_count<T>() > 0);
 
 /// The members of an aggregate as a tuple of references.
 template <class T>

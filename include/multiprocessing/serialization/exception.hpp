@@ -198,11 +198,12 @@ inline void save_exception(output_buffer& buffer, std::exception_ptr error,
         const std::type_info* raised = abi::__cxa_current_exception_type();
         const bool is_built = raised != nullptr &&
                               *raised == (entry == nullptr ? typeid(RemoteError) : *entry->rebuilt);
-        if (is_built && payload.remaining() == 0)
+        // What a type that is unknown here would read is left.
+        if (is_built && (entry == nullptr || payload.remaining() == 0))
             return std::current_exception();
         if (is_built)
             throw UnpicklingError("unpickling: bytes are left after an exception");
-        rethrow_as_unpickling_error(type_name(*entry->type));
+        rethrow_as_unpickling_error(entry == nullptr ? "RemoteError" : type_name(*entry->type));
     }
     std::terminate();  // every raise throws
 }

@@ -18,6 +18,7 @@
 #include <stack>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -58,6 +59,14 @@ struct made_of {
     using list = pack<Parts...>;
 };
 
+/// Under a condition; else the type is refused.
+template <bool Holds, kind Kind, class... Parts>
+using made_if = made_of<Holds ? Kind : kind::none, Parts...>;
+
+/// Comparators and hashes are not sent: those of the receiver are made anew, and must be the same.
+template <class... Functions>
+inline constexpr bool without_state = (std::is_empty_v<Functions> && ...);
+
 template <class T>
 struct parts : made_of<kind::none> {};
 
@@ -76,21 +85,22 @@ struct parts<std::list<T, A>> : made_of<kind::sequence, T> {};
 template <class T, class A>
 struct parts<std::forward_list<T, A>> : made_of<kind::forward, T> {};
 template <class T, class C, class A>
-struct parts<std::set<T, C, A>> : made_of<kind::set, T> {};
+struct parts<std::set<T, C, A>> : made_if<without_state<C>, kind::set, T> {};
 template <class T, class C, class A>
-struct parts<std::multiset<T, C, A>> : made_of<kind::set, T> {};
+struct parts<std::multiset<T, C, A>> : made_if<without_state<C>, kind::set, T> {};
 template <class T, class H, class E, class A>
-struct parts<std::unordered_set<T, H, E, A>> : made_of<kind::set, T> {};
+struct parts<std::unordered_set<T, H, E, A>> : made_if<without_state<H, E>, kind::set, T> {};
 template <class T, class H, class E, class A>
-struct parts<std::unordered_multiset<T, H, E, A>> : made_of<kind::set, T> {};
+struct parts<std::unordered_multiset<T, H, E, A>> : made_if<without_state<H, E>, kind::set, T> {};
 template <class K, class V, class C, class A>
-struct parts<std::map<K, V, C, A>> : made_of<kind::map, K, V> {};
+struct parts<std::map<K, V, C, A>> : made_if<without_state<C>, kind::map, K, V> {};
 template <class K, class V, class C, class A>
-struct parts<std::multimap<K, V, C, A>> : made_of<kind::map, K, V> {};
+struct parts<std::multimap<K, V, C, A>> : made_if<without_state<C>, kind::map, K, V> {};
 template <class K, class V, class H, class E, class A>
-struct parts<std::unordered_map<K, V, H, E, A>> : made_of<kind::map, K, V> {};
+struct parts<std::unordered_map<K, V, H, E, A>> : made_if<without_state<H, E>, kind::map, K, V> {};
 template <class K, class V, class H, class E, class A>
-struct parts<std::unordered_multimap<K, V, H, E, A>> : made_of<kind::map, K, V> {};
+struct parts<std::unordered_multimap<K, V, H, E, A>>
+    : made_if<without_state<H, E>, kind::map, K, V> {};
 template <class T, std::size_t N>
 struct parts<std::array<T, N>> : made_of<kind::fixed, T> {};
 template <class T, std::size_t N>
@@ -114,7 +124,7 @@ struct parts<std::stack<T, C>> : made_of<kind::adaptor, C> {};
 template <class T, class C>
 struct parts<std::queue<T, C>> : made_of<kind::adaptor, C> {};
 template <class T, class C, class P>
-struct parts<std::priority_queue<T, C, P>> : made_of<kind::adaptor, C> {};
+struct parts<std::priority_queue<T, C, P>> : made_if<without_state<P>, kind::adaptor, C> {};
 template <std::size_t N>
 struct parts<std::bitset<N>> : made_of<kind::bits> {};
 template <>
