@@ -2,6 +2,7 @@
 // Queue, JoinableQueue and SimpleQueue: order, limits, deadlines, memory, and deaths at any moment.
 #include "support/catch.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -11,7 +12,9 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -22,9 +25,11 @@
 #include <thread>
 #include <vector>
 
+#include <multiprocessing/connection.hpp>
 #include <multiprocessing/queues.hpp>
 
 #include "support/process.hpp"
+#include "support/sanitized.hpp"
 
 namespace {
 
@@ -38,6 +43,9 @@ struct Order {
     std::string what;
     friend bool operator==(const Order&, const Order&) = default;
 };
+
+/// How many calls of posix_fallocate succeed until one fails; none fails while it is below 0.
+int allocations_until_failure = -1;
 
 /// Cannot be written when it refuses.
 struct Refusing {
@@ -127,6 +135,15 @@ std::size_t pages_of_queues() {
 }
 
 }  // namespace
+
+/// Stands before the C library's.
+extern "C" int posix_fallocate(int fd, off_t offset, off_t size) {
+    if (allocations_until_failure == 0)
+        return ENOMEM;
+    if (allocations_until_failure > 0)
+        --allocations_until_failure;
+    return ::fallocate(fd, 0, offset, size) == 0 ? 0 : errno;
+}
 
 TEST_CASE("A queue gives back what was put, in order, of every kind and size", "[queues]") {
     const mp::Queue<std::string> texts;
@@ -333,6 +350,90 @@ TEST_CASE("JoinableQueue waits for tasks that are done, and counts them", "[queu
     CHECK(queue.get() == 5);
     queue.task_done();
     CHECK_THROWS_AS(queue.task_done(), mp::ValueError);
+}
+
+TEST_CASE("Memory that runs out now and then costs a queue the put that finds none", "[queues]") {
+    std::mt19937 random(11);
+    for (int round = 0; round < 20; ++round) {
+        const mp::Queue<std::vector<char>> queue;
+        std::deque<std::vector<char>> expected;
+        for (int i = 0; i < 60; ++i) {
+            if (random() % 3 != 0) {
+                std::vector<char> item(random() % 2'000'000, static_cast<char>(random()));
+                allocations_until_failure = random() % 2 == 0 ? static_cast<int>(random() % 3) : -1;
+                try {
+                    queue.put(item);
+                    expected.push_back(std::move(item));
+                } catch (const std::system_error& full) {
+                    CHECK(full.code().value() == ENOMEM);
+                }
+                allocations_until_failure = -1;
+            }
+            while (!expected.empty() && random() % 4 != 0) {
+                REQUIRE(queue.get(0ms) == expected.front());
+                expected.pop_front();
+            }
+            REQUIRE(queue.qsize() == expected.size());
+        }
+    }
+}
+
+TEST_CASE("A put that finds no memory leaves the items before it", "[queues]") {
+    const std::vector<char> item((1 << 20) - 64, 'x');
+    // What a queue that was emptied keeps lies here and there, by how much went through it.
+    for (int more = 0; more < 20; ++more) {
+        INFO(more << " items more");
+        const mp::Queue<std::vector<char>> queue;
+        for (int i = 0; i < 12; ++i)
+            queue.put(item);
+        for (int i = 0; i < 11; ++i)
+            (void)queue.get();
+        for (int i = 0; i < more; ++i) {
+            queue.put(item);
+            (void)queue.get();
+        }
+        (void)queue.get();
+        for (int i = 0; i < 12; ++i) {
+            allocations_until_failure = 1;
+            try {
+                queue.put(item);
+            } catch (const std::system_error&) {
+                break;
+            }
+        }
+        allocations_until_failure = -1;
+        while (!queue.empty())
+            REQUIRE(queue.get(0ms) == item);
+        queue.put(item);
+        REQUIRE(queue.get(0ms) == item);
+    }
+}
+
+TEST_CASE("What a full queue refuses is kept alive by nobody", "[queues]") {
+    const mp::Queue<mp::Connection> queue(1);
+    auto [near, far] = mp::Pipe();
+    auto [first, other] = mp::Pipe();
+    queue.put(first);
+    for (int i = 0; i < 3; ++i) {
+        CHECK_THROWS_AS(queue.put_nowait(near), mp::Full);
+        CHECK_THROWS_AS(queue.put(near, 1ms), mp::Full);
+    }
+    near.close();
+    REQUIRE(far.poll(5s));
+    CHECK_THROWS_AS(far.recv<int>(), mp::EOFError);
+}
+
+TEST_CASE("Queues that are no more leave nothing in their process", "[queues]") {
+    if (test_support::sanitized)
+        return;  // freed memory is kept there
+    const auto make = [](int count) {
+        for (int i = 0; i < count; ++i)
+            (void)mp::Queue<int>();
+    };
+    make(2000);
+    const std::size_t before = test_support::resident_kib();
+    make(20'000);
+    CHECK(test_support::resident_kib() - std::min(before, test_support::resident_kib()) < 1500);
 }
 
 TEST_CASE("A queue is sent to a process that ran before it existed, through a queue", "[queues]") {

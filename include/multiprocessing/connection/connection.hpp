@@ -81,7 +81,14 @@ class Connection {
             detail::connection_end& to = end();
             detail::heap_buffer buffer;
             detail::dump(buffer, value);
-            to.send(buffer.bytes());
+            try {
+                to.send(buffer.bytes());
+            } catch (...) {  // nobody will receive it whole
+                if constexpr (!detail::flat<T>)
+                    detail::withdraw<T>(detail::input_cursor(
+                        buffer.bytes().subspan(sizeof(detail::pickle_header))));
+                throw;
+            }
         }
     }
     /// Sends a text, which arrives as std::string.

@@ -55,9 +55,9 @@ inline void discard(int fd, std::size_t offset, std::size_t size) noexcept {
 
 /// Gives the range pages now, so that lack of memory is an error here and not SIGBUS at first
 /// touch. Lengthens the file when the range lies beyond its end.
-/// @pre the range has no pages yet: it has none after a failure
+/// @param undo whether the range has no pages after a failure; else those that it had are as before
 /// @throws std::system_error (ENOSPC, ENOMEM)
-inline void allocate(int fd, std::size_t offset, std::size_t size) {
+inline void allocate(int fd, std::size_t offset, std::size_t size, bool undo = true) {
     const std::string what = "posix_fallocate(" + std::to_string(size) + " bytes of shared memory)";
     // Memory files have no limit of their own: the kernel would allocate until it kills somebody.
     constexpr std::size_t large = std::size_t{64} << 20;
@@ -73,7 +73,8 @@ inline void allocate(int fd, std::size_t offset, std::size_t size) {
         if (error == 0) {
             done += next;
         } else if (error != EINTR) {
-            discard(fd, offset, done);
+            if (undo)
+                discard(fd, offset, done);
             throw_system_error(what, error);
         }
     }

@@ -68,8 +68,20 @@ class queue_handle {
             // User code runs here and not under the queue's lock.
             std::conditional_t<flat<T>, gathering_buffer, heap_buffer> buffer;
             save(buffer, value);
-            return memory.put(
-                buffer.whole_size(), [&](std::byte* target) { buffer.copy_to(target); }, deadline);
+            const auto write = [&](std::byte* target) { buffer.copy_to(target); };
+            if constexpr (flat<T>) {
+                return memory.put(buffer.whole_size(), write, deadline);
+            } else {
+                try {
+                    if (memory.put(buffer.whole_size(), write, deadline))
+                        return true;
+                } catch (...) {
+                    withdraw<T>(input_cursor(buffer.bytes()));
+                    throw;
+                }
+                withdraw<T>(input_cursor(buffer.bytes()));
+                return false;
+            }
         } else {
             return false;
         }

@@ -190,7 +190,8 @@ class queue_log {
         const std::uint64_t step = std::clamp(has, smallest_growth, largest_growth);
         const std::uint64_t wanted =
             std::min(capacity(), (std::max(end, has + step) + page - 1) / page * page);
-        os::allocate(block_.fd(), file_offset(has), wanted - has);
+        // The tail's page, which give_back() keeps, may lie in there.
+        os::allocate(block_.fd(), file_offset(has), wanted - has, false);
         c.allocated.store(wanted, std::memory_order_relaxed);
     }
 

@@ -62,8 +62,9 @@ class queue_memory {
 
     /// Items that were put and not reported as done.
     [[nodiscard]] std::uint32_t unfinished() const noexcept {
-        return (queue_log::load(control().tail).count() - control().done.load()) &
-               log_position::count_mask;
+        // In this order: both only grow, so that 0 was true when `done` was read.
+        const std::uint32_t done = control().done.load();
+        return (queue_log::load(control().tail).count() - done) & log_position::count_mask;
     }
     /// @returns false when all items are done already
     bool task_done() noexcept {

@@ -99,6 +99,16 @@ class vector_buffer final : public output_buffer {
     std::vector<std::byte> bytes_;
 };
 
+/// Undoes what writing a value counted, where its bytes are not sent after all: reads them, which
+/// lets go what they kept alive.
+template <class T>
+void withdraw(input_cursor bytes) noexcept {
+    try {
+        (void)load<T>(bytes);
+    } catch (...) {  // what cannot be read had counted nothing, or is lost
+    }
+}
+
 /// Appends what `dumps` returns to an empty buffer.
 template <class T>
 void dump(output_buffer& buffer, const T& value) {
