@@ -350,6 +350,30 @@ TEST_CASE("What a process leaves in /dev/shm is removed after its tracker was ki
     ::unlink(("/dev/shm/" + name).c_str());
 }
 
+TEST_CASE("Names stay while a forked child lives, whatever became of the family's first process",
+          "[shared_memory]") {
+    const std::string name = unused_name();
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t root = start_family([&] {
+        const SharedMemory block({.name = name, .create = true, .size = 8});
+        ::close(ends[1]);
+        if (::fork() == 0) {
+            char byte = 0;
+            (void)!::read(ends[0], &byte, 1);  // until the test closes the other end
+            ::_exit(0);
+        }
+        ::kill(::getpid(), SIGKILL);
+    });
+    ::close(ends[0]);
+    ::waitpid(root, nullptr, 0);
+    std::this_thread::sleep_for(300ms);
+    CHECK(exists(name));
+    ::close(ends[1]);
+    CHECK(eventually([&] { return !exists(name); }, 10s));
+    ::unlink(("/dev/shm/" + name).c_str());
+}
+
 TEST_CASE("A block that was only attached to outlives the family that did", "[shared_memory]") {
     const SharedMemory block({.create = true, .size = 8});
     const pid_t pid = start_family([&] {

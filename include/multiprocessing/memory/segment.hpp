@@ -105,7 +105,7 @@ class segment_table {
         header.size = size;
         new (fresh->data()) segment_header(header);
         const std::scoped_lock lock(mutex_);
-        segments_[header.id] = fresh;
+        enter(header.id) = fresh;
         return fresh;
     }
 
@@ -133,16 +133,11 @@ class segment_table {
     /// Enters a segment. @returns the one that this process has mapped already, if it has
     std::shared_ptr<segment> adopt(std::shared_ptr<segment> fresh) {
         const std::scoped_lock lock(mutex_);
-        std::weak_ptr<segment>& place = segments_[fresh->id()];
+        std::weak_ptr<segment>& place = enter(fresh->id());
         if (auto known = place.lock())
             return known;
         place = fresh;
         return fresh;
-    }
-
-    void forget_unmapped() {
-        const std::scoped_lock lock(mutex_);
-        std::erase_if(segments_, [](const auto& entry) { return entry.second.expired(); });
     }
 
   private:
@@ -154,6 +149,14 @@ class segment_table {
                     [] { instance().mutex_.unlock(); });
     }
 
+    /// The place of a segment, under the lock. Now and then those that are no more make way.
+    std::weak_ptr<segment>& enter(const tracker_id& id) {
+        if (segments_.size() >= next_sweep_) {
+            std::erase_if(segments_, [](const auto& entry) { return entry.second.expired(); });
+            next_sweep_ = 64 + 2 * segments_.size();
+        }
+        return segments_[id];
+    }
     std::shared_ptr<segment> look(const tracker_id& id) {
         const std::scoped_lock lock(mutex_);
         const auto found = segments_.find(id);
@@ -173,6 +176,7 @@ class segment_table {
 
     std::mutex mutex_;
     std::unordered_map<tracker_id, std::weak_ptr<segment>, tracker_id_hash> segments_;
+    std::size_t next_sweep_ = 64;  // when it has so many entries
 };
 
 }  // namespace detail

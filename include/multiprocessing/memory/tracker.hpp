@@ -152,7 +152,7 @@ class tracker_client {
     }
 
     // Taken across fork. A forked child has a connection of its own, once it needs one: its
-    // parent's must end with the parent.
+    // parent's must end with the parent. It keeps the one that says that the family lives.
     void before_fork() { mutex_.lock(); }
     void after_fork_in_parent() { mutex_.unlock(); }
     void after_fork_in_child() {
@@ -164,8 +164,9 @@ class tracker_client {
 
   private:
     /// A tracker that lives says nothing unasked.
-    [[nodiscard]] bool is_gone() const {
-        return !socket_ || os::poll_readable(socket_.get(), std::chrono::nanoseconds::zero());
+    [[nodiscard]] bool is_gone() const { return is_gone(socket_); }
+    [[nodiscard]] static bool is_gone(const os::descriptor& connection) {
+        return !connection || os::poll_readable(connection.get(), std::chrono::nanoseconds::zero());
     }
 
     static tracker_request about(tracker_call call, const recorded_name& name) {
@@ -207,6 +208,9 @@ class tracker_client {
                 socket_ = std::move(*socket);
                 if (!tell_all())
                     socket_.reset();
+                else if (family_.number == this_family().number && is_gone(family_lives_))
+                    family_lives_ =
+                        os::connect_abstract(family_.socket_name()).value_or(os::descriptor());
             }
             if (!socket_ && deadline.expired())
                 throw ProcessError("the tracker process cannot be started");
@@ -314,6 +318,7 @@ class tracker_client {
     family_id family_;
     std::mutex mutex_;
     os::descriptor socket_;
+    os::descriptor family_lives_;  ///< says nothing; forked children hold it, too
     // what another tracker is told of, after this one has died
     std::set<recorded_name> names_;
     std::unordered_map<tracker_id, int, tracker_id_hash> held_;  ///< segments, and a descriptor
