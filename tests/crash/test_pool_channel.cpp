@@ -107,6 +107,10 @@ std::size_t length(const std::string& text) {
     return text.size();
 }
 
+std::size_t lengths(const std::string& first, const std::vector<std::string>& others) {
+    return first.size() + others.size();
+}
+
 /// Runs the body with a pool in a program of its own: the fault might be a crash of the parent.
 template <class Body>
 void in_a_program(Body body) {
@@ -220,6 +224,13 @@ TEST_CASE("An argument over the limit of file sizes throws in the caller, the po
                 return 2;
             }
         }
+        // It fails after a part of it was written to shared memory.
+        const std::vector<std::string> parts(40, text_of(1u << 20));
+        auto large = pool.apply_async(lengths, {text_of(8000), parts});
+        auto next = pool.apply_async(length, {text_of(100'000)});
+        if (outcome(large) != "std::system_error" || outcome(next) != "value") {
+            return 5;
+        }
         const std::vector<std::string> texts(20, text_of(2u << 20));  // in turn they all fit
         if (pool.map(length, texts, {.chunksize = 1}) !=
             std::vector<std::size_t>(20, std::size_t{2} << 20)) {
@@ -263,9 +274,12 @@ TEST_CASE("Time for which a program is stopped does not count towards time limit
         return told == "value" ? 0 : 1;
     });
     REQUIRE(board.reaches(arrivals, 1));
-    std::vector<int> all = descendants_of(program.pid());
+    std::vector<int> all{program.pid()};  // and the workers; the server never stops
+    for (const int server : children_of(program.pid())) {
+        const auto workers = children_of(server);
+        all.insert(all.end(), workers.begin(), workers.end());
+    }
     CHECK(all.size() >= 2);
-    all.push_back(program.pid());
     const auto stopped = [](int pid) {
         const auto state = state_of(pid);
         return state && state->state == 'T';

@@ -171,3 +171,119 @@ TEST_CASE("Time limits of many calls at once end each of them and no other", "[c
         }
     });
 }
+
+namespace {
+
+/// Whether the pool still answers, also for a call with a time limit.
+template <class Pool>
+bool answers(Pool& pool) {
+    auto call = pool.apply_async(square, {5});
+    auto limited = pool.apply_async(square, {6}, {.timeout = patience});
+    return outcome(call, 10s) == "value" && outcome(limited, 10s) == "value";
+}
+
+/// Every process of the program that is not a fork server.
+std::vector<int> parent_and_workers(int parent) {
+    std::vector<int> found{parent};
+    for (const int server : children_of(parent)) {
+        const auto workers = children_of(server);
+        found.insert(found.end(), workers.begin(), workers.end());
+    }
+    return found;
+}
+
+bool all_stopped(const std::vector<int>& pids) {
+    return std::all_of(pids.begin(), pids.end(), [](int pid) {
+        const auto state = state_of(pid);
+        return state && state->state == 'T';
+    });
+}
+
+}  // namespace
+
+TEST_CASE("Ctrl-Z that does not stop the parent does not stop its pool", "[crash][pool]") {
+    const mp::StartMethod method = every_method();
+    // without a shell that could continue it, or with an own mind about the signal
+    const std::string why = GENERATE("orphaned group", "ignored", "handled", "blocked");
+    INFO("start method " << mp::to_string(method) << ", " << why);
+    Watch watch;
+    ChildProgram program([method, why] {
+        const auto run = [&] {
+            mp::Pool<> pool({.processes = 2, .start_method = method});
+            if (!answers(pool)) {
+                return 1;
+            }
+            if (why == "ignored") {
+                std::signal(SIGTSTP, SIG_IGN);
+            } else if (why == "handled") {
+                std::signal(SIGTSTP, [](int) {});
+            } else if (why == "blocked") {
+                sigset_t set;
+                sigemptyset(&set);
+                sigaddset(&set, SIGTSTP);
+                ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+            }
+            ::kill(0, SIGTSTP);
+            std::this_thread::sleep_for(300ms);
+            const bool good = answers(pool);
+            pool.terminate();
+            pool.join();
+            return good ? 0 : 2;
+        };
+        if (why != "orphaned group") {
+            return run();
+        }
+        const pid_t leader = ::fork();  // the caller leads a group and may have no new session
+        if (leader == 0) {
+            ::setsid();
+            ::alarm(static_cast<unsigned>(4 * patience.count()));
+            ::_exit(run());
+        }
+        int status = -1;
+        ::waitpid(leader, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+    });
+    const auto code = program.wait(2 * patience);
+    REQUIRE(code);
+    CHECK(*code == 0);
+}
+
+TEST_CASE("A pool stops with its parent and goes on when the parent alone is continued",
+          "[crash][pool]") {
+    const mp::StartMethod method = every_method();
+    const bool by_terminal = GENERATE(true, false);
+    INFO("start method " << mp::to_string(method) << ", by the terminal " << by_terminal);
+    Watch watch;
+    Board board;
+    const BoardRef ref = board.ref();
+    ChildProgram program([ref, method] {
+        mp::Pool<> pool({.processes = 2, .start_method = method});
+        std::vector<BoardRef> all(2, ref);
+        (void)pool.map(wait_at_gate, all, {.chunksize = 1});
+        const bool good = answers(pool);
+        pool.terminate();
+        pool.join();
+        return good ? 0 : 1;
+    });
+    REQUIRE(board.reaches(arrivals, 2));
+    const std::vector<int> pids = parent_and_workers(program.pid());
+    REQUIRE(pids.size() >= 3);
+    for (int round = 0; round < 3; ++round) {
+        if (!by_terminal) {
+            signal_to(program.pid(), SIGSTOP);
+        }
+        program.signal_group(SIGTSTP);
+        CHECK(eventually([&] { return all_stopped(pids); }));
+        std::this_thread::sleep_for(100ms);
+        CHECK(all_stopped(pids));
+        signal_to(program.pid(), SIGCONT);
+        CHECK(eventually([&] {
+            return std::none_of(pids.begin(), pids.end(),
+                                [](int pid) { return all_stopped({pid}); });
+        }));
+    }
+    board[gate] = 1;
+    const auto code = program.wait();
+    REQUIRE(code);
+    CHECK(*code == 0);
+}

@@ -130,3 +130,62 @@ TEST_CASE("The destructor of a Process swallows no interrupt", "[process][interr
     }
     CHECK(seen == 0);
 }
+
+namespace {
+void note_after_a_while(std::string file) {
+    std::this_thread::sleep_for(300ms);
+    note(file, "the target ran");
+}
+}  // namespace
+
+TEST_CASE("A start() that is interrupted before it asks the fork server starts nothing",
+          "[process][interrupt]") {
+    const Watch watch;
+    const OwnHandler handler;
+    const Notes notes;
+    mp::Process process(note_after_a_while, {notes.path()},
+                        {.start_method = mp::StartMethod::forkserver});
+    {
+        const mp::InterruptGuard guard;
+        ::raise(SIGINT);
+        CHECK_THROWS_AS(process.start(), mp::KeyboardInterrupt);
+    }
+    CHECK_FALSE(process.pid());
+    std::this_thread::sleep_for(800ms);
+    CHECK(notes.text().empty());
+    CHECK(seen == 0);
+}
+
+TEST_CASE("A start() that is interrupted while the fork server works leaves no child",
+          "[process][interrupt]") {
+    const Watch watch;
+    const OwnHandler handler;
+    const Notes notes;
+    const bool answers_in_time = GENERATE(true, false);
+    auto& server = mp::detail::process_server::instance();
+    const auto options = mp::ProcessOptions{.start_method = mp::StartMethod::forkserver};
+    mp::Process first([] {}, {}, options);
+    first.start();
+    first.join();
+    const pid_t pid = server.pid();
+    REQUIRE(pid > 1);
+    ::kill(pid, SIGSTOP);
+    REQUIRE(eventually([&] { return state_of(pid) == 'T'; }));
+    std::thread interrupting([&] {
+        std::this_thread::sleep_for(100ms);
+        ::kill(::getpid(), SIGINT);
+        std::this_thread::sleep_for(100ms);
+        if (answers_in_time)
+            ::kill(pid, SIGCONT);
+    });
+    mp::Process process(note_after_a_while, {notes.path()}, options);
+    {
+        const mp::InterruptGuard guard;
+        CHECK_THROWS_AS(process.start(), mp::KeyboardInterrupt);
+        interrupting.join();
+    }
+    if (!answers_in_time)
+        server.stop();  // continues it
+    std::this_thread::sleep_for(800ms);
+    CHECK(notes.text().empty());
+}

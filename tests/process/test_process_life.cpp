@@ -326,6 +326,58 @@ TEST_CASE("Threads may start, watch and end processes at the same time", "[proce
     CHECK(open_descriptors().size() <= before.size());
 }
 
+TEST_CASE("A child forked while another thread asks for the start method can use it, too",
+          "[process]") {
+    const Watch watch;
+    const mp::StartMethod method = mp::get_start_method();
+    std::atomic<bool> done{false};
+    std::thread asking([&] {
+        while (!done)
+            (void)mp::get_start_method();
+    });
+    int hung = 0;
+    for (int i = 0; i < 200 && hung == 0; ++i) {
+        const pid_t child = raw_child([&] {
+            ::alarm(5);
+            mp::set_start_method(method, true);
+        });
+        int status = -1;
+        ::waitpid(child, &status, 0);
+        hung += status != 0 ? 1 : 0;
+    }
+    done = true;
+    asking.join();
+    CHECK(hung == 0);
+}
+
+TEST_CASE("The start method is set once, unless by force, and asking for it fixes it",
+          "[process]") {
+    const Watch watch;
+    const pid_t child = raw_child([] {
+        mp::detail::default_start_method = mp::detail::no_start_method;
+        mp::set_start_method(mp::StartMethod::spawn);
+        bool good = mp::get_start_method() == mp::StartMethod::spawn;
+        try {
+            mp::set_start_method(mp::StartMethod::spawn);
+            good = false;
+        } catch (const std::runtime_error&) {
+        }
+        mp::set_start_method(mp::StartMethod::forkserver, true);
+        good = good && mp::get_start_method() == mp::StartMethod::forkserver;
+        mp::detail::default_start_method = mp::detail::no_start_method;
+        good = good && mp::get_start_method() == mp::StartMethod::fork;
+        try {
+            mp::set_start_method(mp::StartMethod::spawn);
+            good = false;
+        } catch (const std::runtime_error&) {
+        }
+        ::_exit(good ? 0 : 1);
+    });
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    CHECK(status == 0);
+}
+
 TEST_CASE("Several threads may join one process", "[process]") {
     const Watch watch;
     const Notes notes;

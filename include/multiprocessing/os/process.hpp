@@ -196,6 +196,12 @@ inline pid_t parent_of(int proc, const char* pid) {
 }
 }  // namespace detail
 
+/// Whether a process is stopped, as by Ctrl-Z; no when it is gone, or /proc is missing.
+inline bool is_stopped(pid_t pid) {
+    const std::string path = "/proc/" + std::to_string(pid);
+    return detail::stat_of(AT_FDCWD, path.c_str()).starts_with(" T");
+}
+
 /// When a process began, in ticks since the machine's start: tells it from a later one with its
 /// pid. @returns 0 when it is gone, or /proc is missing
 inline unsigned long long process_start_time(pid_t pid) {

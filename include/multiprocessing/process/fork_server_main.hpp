@@ -67,17 +67,15 @@ class fork_server_main {
     using clock = std::chrono::steady_clock;
 
     // All signals are blocked, so the terminal and the application's handlers do not reach the
-    // server; what it must know it reads. SIGTSTP that the application ignores stays ignored.
+    // server; what it must know it reads.
     explicit fork_server_main(server_setup setup)
         : setup_(std::move(setup)),
           self_(os::process_id()),
           child_disposition_(os::get_disposition(SIGCHLD)),
-          signals_(os::is_ignored(SIGTSTP)
-                       ? os::signal_reader({SIGCHLD})
-                       : os::signal_reader({SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU})) {
+          signals_({SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU}) {
         os::set_signal_mask(os::asynchronous_signals());
         os::set_handler(SIGCHLD, SIG_DFL);
-        // stopped, it would not see its parent end; it goes on then, and ends everything in order
+        // stopped by SIGSTOP, it would not see its parent end; it goes on then, and ends everything
         os::signal_at_end_of_parent_thread(SIGCONT);
         if (!setup_.hosts_processes)
             os::become_subreaper();
@@ -92,18 +90,25 @@ class fork_server_main {
             std::array<os::watched, 3> entries{{{setup_.socket.get(), !events_.empty(), false},
                                                 {setup_.parent.pidfd.get(), false, false},
                                                 {signals_.fd(), false, false}}};
-            os::wait_any(std::span(entries), orphans_wanted_ ? std::chrono::milliseconds(20)
-                                                             : std::chrono::milliseconds(-1));
+            os::wait_any(std::span(entries), patience());
             if (entries[1].ready)
                 end();
             if (entries[2].ready)
                 read_signals();
+            if (watches_stops())
+                follow_parent();
             send_events();
             if (entries[0].ready)
                 receive();
             if (orphans_wanted_ && clock::now() >= next_search_)
                 kill_orphans();
         }
+    }
+
+    [[nodiscard]] std::chrono::milliseconds patience() const noexcept {
+        if (orphans_wanted_ || clock::now() < stop_due_until_)
+            return std::chrono::milliseconds(20);
+        return std::chrono::milliseconds(stopped_ ? 50 : -1);
     }
 
     // -- the parent's requests ---------------------------------------------------------------
@@ -140,6 +145,8 @@ class fork_server_main {
         if (born.has_group())
             os::make_group(pid);
         children_.push_back(born);
+        if (stopped_ && born.has_group())
+            signal(born, SIGSTOP);
         os::descriptor pidfd;
         try {
             if (!born.has_group())
@@ -204,27 +211,33 @@ class fork_server_main {
         }));
     }
 
+    // -- a job that is stopped and continued -------------------------------------------------
+
+    // The terminal's signal to stop reaches the parent's group, in which this server is and the
+    // workers are not. Whether the parent stops is another matter: it may ignore, handle or block
+    // the signal, and the kernel drops it where no shell could continue the job. So the server
+    // never stops, but looks for a while whether its parent does. Then it stops the workers, and
+    // continues them with the parent.
+    [[nodiscard]] bool watches_stops() const noexcept {
+        return stopped_ || clock::now() < stop_due_until_;
+    }
+    void follow_parent() {
+        const bool stopped = os::is_stopped(setup_.parent.pid);
+        if (stopped == stopped_)
+            return;
+        stopped_ = stopped;
+        for (const child& one : children_)
+            if (one.has_group())
+                signal(one, stopped ? SIGSTOP : SIGCONT);
+    }
+
     // -- the ends of children ----------------------------------------------------------------
 
     void read_signals() {
-        bool stop = false;
         while (const int number = signals_.next())
-            stop = stop || number != SIGCHLD;
-        if (stop)
-            stop_all();
+            if (number != SIGCHLD)
+                stop_due_until_ = clock::now() + std::chrono::seconds(1);
         reap();
-    }
-
-    /// The terminal stops the job: its signal reaches the parent's group, in which this server is
-    /// and the workers are not.
-    void stop_all() noexcept {
-        for (const child& one : children_)
-            if (one.has_group())
-                signal(one, SIGSTOP);
-        os::raise_signal(SIGSTOP);  // returns when the shell continues the job
-        for (const child& one : children_)
-            if (one.has_group())
-                signal(one, SIGCONT);
     }
 
     /// The group is killed while the zombie still keeps its number from being used again.
@@ -320,6 +333,8 @@ class fork_server_main {
     std::vector<std::byte> buffer_;
     std::vector<child> children_;
     std::deque<waiting_packet> events_;
+    bool stopped_ = false;                // the workers are, with the parent
+    clock::time_point stop_due_until_{};  // a signal to stop came; the parent may obey until then
     bool orphans_wanted_ = false;
     clock::time_point next_search_{};
 };

@@ -49,14 +49,17 @@ class process_server {
     /// Starts a child and waits until it exists.
     /// @throws ProcessError when the server dies meanwhile, or main lacks freeze_support()
     /// @throws std::system_error when the server cannot fork
+    /// @throws KeyboardInterrupt under a guard; the child, if there is one, is killed
     std::shared_ptr<server_report> start(const std::string& name, const std::string& path,
                                          child_role role, std::span<const std::byte> payload,
                                          std::uint32_t flags) {
         auto report = std::make_shared<server_report>();
+        std::uint64_t id = 0;
         {
             const std::scoped_lock lock(mutex_);
             ensure_running();
-            const std::uint64_t id = ++last_id_;
+            check_interrupt();  // nothing was asked for yet
+            id = ++last_id_;
             server_->start(id, name, role, payload, {}, flags, path);
             reports_.emplace(id, report);
         }
@@ -65,10 +68,7 @@ class process_server {
                 check_interrupt();
             }
         } catch (...) {
-            const std::scoped_lock lock(mutex_);
-            report->abandoned = true;
-            if (report->pidfd)
-                os::signal_process(report->pidfd.get(), SIGKILL);
+            abandon(id, *report);
             throw;
         }
         const std::scoped_lock lock(mutex_);
@@ -119,6 +119,17 @@ class process_server {
         }
         if (!server_)
             server_ = std::make_unique<fork_server>(StartMethod::forkserver, nullptr, true);
+    }
+
+    /// Kills a child that nobody will know. When it is not there yet, the request to kill it stands
+    /// behind that to start it.
+    void abandon(std::uint64_t id, server_report& report) {
+        const std::scoped_lock lock(mutex_);
+        report.abandoned = true;
+        if (report.pidfd)
+            os::signal_process(report.pidfd.get(), SIGKILL);
+        else if (server_)
+            server_->signal(id, SIGKILL);
     }
 
     /// Reads what the server tells, at most a slice long. @returns whether `done` holds

@@ -2,8 +2,7 @@
 // The three ways to start a process, and the one that is used where none is named.
 #pragma once
 
-#include <mutex>
-#include <optional>
+#include <atomic>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -33,16 +32,10 @@ enum class StartMethod { fork, spawn, forkserver };
 
 namespace detail {
 
-/// The default start method of this process. Children inherit it.
-struct default_start_method {
-    std::mutex mutex;
-    std::optional<StartMethod> method;
-
-    static default_start_method& instance() {
-        static auto& object = *new default_start_method;  // exit handlers still use it
-        return object;
-    }
-};
+inline constexpr int no_start_method = -1;
+/// The default start method of this process, once it is fixed. Children inherit it. Without a lock:
+/// a child that is forked while another thread holds one would wait for it for ever.
+inline std::atomic<int> default_start_method{no_start_method};
 
 }  // namespace detail
 
@@ -52,20 +45,20 @@ struct default_start_method {
 ///     used
 /// @par Python `multiprocessing.set_start_method`; its RuntimeError is std::runtime_error
 inline void set_start_method(StartMethod method, bool force = false) {
-    auto& state = detail::default_start_method::instance();
-    const std::scoped_lock lock(state.mutex);
-    if (state.method && !force)
+    const auto wanted = static_cast<int>(method);
+    int before = detail::no_start_method;
+    if (force)
+        detail::default_start_method = wanted;
+    else if (!detail::default_start_method.compare_exchange_strong(before, wanted))
         throw std::runtime_error("set_start_method: the start method has already been set");
-    state.method = method;
 }
 
 /// Returns the start method of everything that does not name its own, and fixes it.
 [[nodiscard]] inline StartMethod get_start_method() {
-    auto& state = detail::default_start_method::instance();
-    const std::scoped_lock lock(state.mutex);
-    if (!state.method)
-        state.method = StartMethod::fork;
-    return *state.method;
+    int before = detail::no_start_method;
+    const bool fixed_now = detail::default_start_method.compare_exchange_strong(
+        before, static_cast<int>(StartMethod::fork));
+    return fixed_now ? StartMethod::fork : static_cast<StartMethod>(before);
 }
 
 /// @returns all start methods, the default first
