@@ -24,6 +24,10 @@ std::size_t allocate_all(std::size_t megabytes) {
     return kept.size();
 }
 
+int same(int value) {
+    return value;
+}
+
 int close_everything(int value) {
     ::syscall(SYS_close_range, 3U, ~0U, 0U);
     return value;
@@ -77,6 +81,20 @@ int return_twice(int value) {
         ::usleep(2000);
     }
     return value;
+}
+
+int throw_in_a_copy(int value) {
+    if (::fork() == 0) {
+        ::usleep(20'000);
+        throw std::runtime_error("the program to execute is missing");
+    }
+    return value;
+}
+
+template <int>
+std::string text_after(std::chrono::milliseconds pause) {
+    std::this_thread::sleep_for(pause);
+    return std::to_string(pause.count());
 }
 
 int use_all_descriptors(int value) {
@@ -326,6 +344,33 @@ TEST_CASE("A task that forks and returns twice: the copy ends, the worker answer
     });
 }
 
+TEST_CASE("A task that forks, and whose copy throws: the copy ends, the worker answers",
+          "[crash][pool]") {
+    on_process_pools(1, [](auto& pool) {
+        const int worker = pool.apply(own_pid);
+        // When the copy throws, the worker is busy with the second item of a message. Answers are
+        // composed in a few places in turn: one of these in the place that the copy knows. Each
+        // function is new to the pool: items that are known to be long travel alone.
+        const auto round = [&]<int between>(std::integral_constant<int, between>) {
+            Watch watch;
+            CHECK(pool.apply(throw_in_a_copy, {between}) == between);
+            for (int i = 0; i < between; ++i) {
+                CHECK(pool.apply(square, {i}) == i * i);
+            }
+            CHECK(
+                outcome_of([&] {
+                    return pool.map(text_after<between>, std::vector{0ms, 40ms}, {.chunksize = 2});
+                }) == "value");
+        };
+        [&]<int... between>(std::integer_sequence<int, between...>) {
+            (round(std::integral_constant<int, between>{}), ...);
+        }
+        (std::make_integer_sequence<int, 16>{});
+        CHECK(pool.apply(own_pid) == worker);
+        CHECK(eventually([&] { return descendants_of(worker).empty(); }));
+    });
+}
+
 TEST_CASE("Descriptors exhausted while a pool works delay nothing for ever", "[crash][pool]") {
     on_process_pools(2, [](auto& pool) {
         CHECK(pool.map(square, numbers(20)) == serial_squares(20));
@@ -342,4 +387,14 @@ TEST_CASE("Descriptors exhausted while a pool works delay nothing for ever", "[c
         CHECK(count_of(told, "pending") == 0);
         CHECK(told[2] != "value");
     });
+}
+
+TEST_CASE("Long chunks of short items take little shared memory", "[pool]") {
+    Watch watch;
+    mp::Pool<> pool(2);
+    CHECK(pool.map(square, numbers(1000)) == serial_squares(1000));
+    const std::vector<int> many = numbers(4'000'000);  // 16 MiB each way
+    const std::size_t before = test_support::status_number("RssShmem");
+    CHECK(pool.map(same, many) == many);
+    CHECK(test_support::status_number("RssShmem") - before < 3 * 1024);
 }

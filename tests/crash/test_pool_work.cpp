@@ -36,6 +36,14 @@ std::vector<std::tuple<Job, std::size_t, bool>> large_or_die_list(const Board& b
     return list;
 }
 
+int die_once_from_item_10(const Job& job) {
+    const auto before = cells(job.board)[items + static_cast<std::size_t>(job.index)].fetch_add(1);
+    if (job.index >= 10 && job.index < 20 && before == 0) {
+        ::kill(::getpid(), SIGKILL);
+    }
+    return job.index;
+}
+
 int nap(std::chrono::microseconds length) {
     if (length > 0us) {
         std::this_thread::sleep_for(length);
@@ -247,6 +255,19 @@ TEST_CASE("A retry runs the lost item of a chunk again, and no other", "[crash][
                 CHECK(list[i] == std::vector<std::uint8_t>(size, static_cast<std::uint8_t>(i)));
                 CHECK(board[items + i] == (i == 7 ? 2 : 1));
             }
+        }
+    });
+}
+
+TEST_CASE("Items that were claimed with a lost one keep their retries", "[crash][pool]") {
+    on_process_pools(1, [](auto& pool) {
+        Board board;
+        // The first ones are short, so that those behind them are claimed together.
+        const std::vector<int> results =
+            pool.map(die_once_from_item_10, jobs(board, 100), {.chunksize = 100, .retries = 1});
+        CHECK(results == numbers(100));
+        for (std::size_t i = 10; i < 20; ++i) {
+            CHECK(board[items + i] == 2);
         }
     });
 }

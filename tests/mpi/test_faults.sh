@@ -42,6 +42,8 @@ expect "forked copies end alone" zero "" "${mpirun[@]}" -n 2 "$program" fork
 expect "a forked copy comes out of f" zero "" "${mpirun[@]}" -n 2 "$program" fork_returns
 expect "the pool ends while a callback waits for calls" zero "" \
     "${mpirun[@]}" -n 2 "$program" terminate_in_callback
+expect "a call is asked when MPI has ended" zero "" "${mpirun[@]}" -n 2 "$program" outlives
+expect "a rank is gone before its item is late" zero "" "${mpirun[@]}" -n 3 "$program" late_and_gone
 expect "MPI was initialized before" nonzero "mpi::run: MPI is initialized already" \
     "${mpirun[@]}" -n 2 "$program" initialized
 expect "a task calls exit" nonzero "MpiRank-1 called exit\(\)" "${mpirun[@]}" -n 2 "$program" exit

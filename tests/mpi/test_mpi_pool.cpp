@@ -15,6 +15,7 @@
 #include <iostream>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -375,6 +376,12 @@ int run_fault(const std::string& fault, int argc, char** argv) {
             return 3;
         }
     }
+    if (fault == "outlives") {  // MPI has ended when the call is asked again
+        std::optional<mp::AsyncResult<int>> left;
+        const int status = mp::mpi::run(
+            argc, argv, [&](mp::mpi::Pool& pool) { left = pool.apply_async(square, {3}); });
+        return status == 0 && (!left || !left->cancel()) ? 0 : 4;
+    }
     mp::PoolOptions options;
     if (fault == "initializer")
         options.initializer = fail_initializer_in_rank_1;
@@ -432,6 +439,13 @@ int run_fault(const std::string& fault, int argc, char** argv) {
             if (fault == "idle") {  // the CPU time of an idle program
                 std::this_thread::sleep_for(2s);
                 return pool.apply(square, {2}) == 4 ? 0 : 4;
+            }
+            if (fault == "late_and_gone") {
+                const auto long_one = pool.apply_async(sleep_for_ms, {600});
+                pool.apply(sleep_for_ms, {20});
+                std::this_thread::sleep_for(200ms);  // that rank has nothing to do, and looks less
+                const auto late = pool.apply_async(square, {2}, {.timeout = 100ms});
+                return 0;  // it is told to stop before it begins, the other one goes on
             }
             if (fault == "close") {
                 const auto result = pool.map_async(square, numbers(100));

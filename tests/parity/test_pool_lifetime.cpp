@@ -21,6 +21,10 @@ int initialized_pid(int) {
     return initialized == ::getpid() ? ::getpid() : 0;
 }
 
+int pid_for(int) {
+    return ::getpid();
+}
+
 void throwing_initializer(BoardRef board) {
     cells(board)[arrivals].fetch_add(1);
     throw std::logic_error("the initializer failed");
@@ -245,6 +249,14 @@ TEST_CASE("ProcessPoolExecutorTest.test_max_tasks_per_child: the pid changes aft
     CHECK(pool.apply(own_pid) == first);
     CHECK(pool.apply(own_pid) != first);
     CHECK(eventually([&] { return gone(first); }));
+}
+
+TEST_CASE("A chunk is one task of maxtasksperchild, however many bytes it has", "[pool]") {
+    Watch watch;
+    mp::Pool<> pool({.processes = 1, .maxtasksperchild = 1});
+    const std::vector<int> pids = pool.map(pid_for, numbers(200'000), {.chunksize = 100'000});
+    CHECK(std::set<int>(pids.begin(), pids.end()).size() == 2);
+    CHECK(std::count(pids.begin(), pids.end(), pids.front()) == 100'000);
 }
 
 TEST_CASE(

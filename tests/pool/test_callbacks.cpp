@@ -144,6 +144,30 @@ TEST_CASE("terminate ends the call that a callback waits for", "[pool][async_res
     CHECK(board[finished] == 0);
 }
 
+TEST_CASE("A pool destroyed in its own callback ends the calls that the callback waits for",
+          "[pool][async_result]") {
+    const mp::StartMethod method = every_method();
+    INFO("start method " << mp::to_string(method));
+    Watch watch;
+    Board board;
+    std::vector<std::string> told;
+    std::atomic<bool> known{false};
+    std::optional<mp::Pool<>> pool(mp::PoolOptions{.processes = 1, .start_method = method});
+    std::vector<mp::AsyncResult<int>> others;
+    auto first = pool->apply_async(square, {2}, {.callback = [&](const int&) {
+                                       eventually([&] { return known.load(); });
+                                       pool.reset();
+                                       for (auto& other : others) {
+                                           told.push_back(outcome(other));
+                                       }
+                                   }});
+    others.push_back(pool->apply_async(wait_at_gate, {board.ref()}));
+    others.push_back(pool->apply_async(square, {3}, {.callback = [](const int&) {}}));
+    known = true;
+    CHECK(first.get(patience) == 4);
+    CHECK(told == std::vector<std::string>{"CancelledError", "CancelledError"});
+}
+
 TEST_CASE("AsyncResult.get on an rvalue copies while there is another copy, then moves",
           "[pool][async_result]") {
     on_every_pool(1, [](auto& pool) {

@@ -254,6 +254,104 @@ TEST_CASE("imap abandoned by its consumer does not hold up close and join", "[po
     });
 }
 
+TEST_CASE("imap made before close yields everything, and join follows", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        auto whole = pool.imap(square, numbers(300), {.buffersize = 8});
+        auto begun = pool.imap_unordered(square, numbers(300), {.chunksize = 3, .buffersize = 12});
+        auto moved = pool.imap(square, std::views::iota(0), {.buffersize = 4});
+        std::set<int> seen{begun.next(patience).value()};
+        auto endless = std::move(moved);
+        REQUIRE(endless.next(patience) == 0);
+        pool.close();
+        CHECK(outcome_of([&] { return pool.imap(square, numbers(3)).next(); }) == "ValueError");
+        CHECK(outcome_of([&] { return pool.apply(square, {2}); }) == "ValueError");
+        int expected = 0;
+        for (const int r : whole) {
+            REQUIRE(r == expected * expected);
+            ++expected;
+        }
+        CHECK(expected == 300);
+        for (const int r : begun) {
+            seen.insert(r);
+        }
+        CHECK(seen.size() == 300);
+        for (int i = 1; i < 20; ++i) {
+            REQUIRE(endless.next(patience) == i * i);
+        }
+        CHECK(outcome_of([&] { return pool.apply(square, {2}); }) == "ValueError");
+        pool.join();
+    });
+}
+
+TEST_CASE("imap draws no more from join on", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        auto untouched = pool.imap(square, numbers(3));
+        auto begun = pool.imap(square, std::views::iota(0), {.buffersize = 4});
+        REQUIRE(begun.next(patience) == 0);
+        pool.close();
+        pool.join();
+        CHECK(outcomes(untouched, 10) == std::vector<std::string>{"ValueError"});
+        CHECK(outcomes(begun, 10) == std::vector<std::string>{"1", "4", "9", "ValueError"});
+    });
+}
+
+TEST_CASE("imap whose whole input was drawn before join ends as its input does", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        const auto input = std::views::iota(0, 10) | std::views::transform([](int i) {
+                               if (i == 4) {
+                                   throw std::domain_error("input");
+                               }
+                               return i;
+                           });
+        auto whole = pool.imap(square, numbers(4), {.buffersize = 4});
+        auto failing = pool.imap(square, input, {.buffersize = 4});
+        REQUIRE(whole.next(patience) == 0);
+        REQUIRE(failing.next(patience) == 0);
+        pool.close();
+        pool.join();
+        CHECK(outcomes(whole, 10) == std::vector<std::string>{"1", "4", "9"});
+        CHECK(outcomes(failing, 10) == std::vector<std::string>{"1", "4", "9", "input"});
+    });
+}
+
+TEST_CASE("A closed pool ends with the last imap made before", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        const std::size_t running = thread_count();
+        std::optional dropped(pool.imap(square, std::views::iota(0)));
+        REQUIRE(dropped->next(patience) == 0);
+        auto read = pool.imap(square, numbers(3));
+        auto failing = pool.imap(square, std::views::iota(0) | std::views::transform([](int i) {
+                                             return i < 0 ? i : throw std::domain_error("input");
+                                         }));
+        auto assigned = pool.imap(square, numbers(3));
+        assigned = pool.imap(square, numbers(5));
+        pool.close();
+        CHECK(outcomes(read, 10).size() == 3);
+        CHECK(outcomes(failing, 10) == std::vector<std::string>{"input"});
+        CHECK(outcomes(assigned, 10).size() == 5);
+        std::this_thread::sleep_for(20ms);
+        CHECK(dropped->next(patience) == 1);
+        CHECK(thread_count() == running);
+        dropped.reset();
+        CHECK(eventually([&] { return thread_count() < running; }));
+    });
+}
+
+TEST_CASE("A forked copy of an imap does not end the pool", "[pool][imap]") {
+    on_every_pool(2, [](auto& pool) {
+        std::optional it(pool.imap(square, numbers(100), {.buffersize = 4}));
+        REQUIRE(it->next(patience) == 0);
+        ChildProgram copy([&] {
+            it.reset();
+            return 0;
+        });
+        CHECK(copy.wait() == 0);
+        pool.close();
+        CHECK(outcomes(*it, 200).size() == 99);
+        pool.join();
+    });
+}
+
 TEST_CASE("Several imaps of one pool run side by side", "[pool][imap]") {
     on_every_pool(2, [](auto& pool) {
         auto a = pool.imap(square, std::views::iota(0));

@@ -175,6 +175,67 @@ TEST_CASE("ThreadPool's time limit gives up waiting and kills nothing", "[pool][
     CHECK(pool.apply(square, {3}) == 9);
 }
 
+TEST_CASE("ThreadPool: what stands behind a late item in its chunk is done by other threads",
+          "[pool][threads]") {
+    Watch watch;
+    Watched watched;
+    std::atomic<bool> first{true};
+    std::atomic<int> done{0};
+    const auto late_once = [&](const WatchedItem& item) {
+        if (first.exchange(false)) {
+            return item.use(patience);
+        }
+        return ++done;
+    };
+    const std::vector<WatchedItem> given(8, WatchedItem(watched));
+    {
+        mp::ThreadPool pool(2);
+        SECTION("map") {
+            auto list = pool.map_async(late_once, given, {.chunksize = 4, .timeout = 100ms});
+            CHECK(outcome(list, 10s) == "TimeoutError");
+            CHECK(done == 7);
+        }
+        SECTION("map, and no more calls") {
+            auto list = pool.map_async(late_once, given, {.chunksize = 8, .timeout = 100ms});
+            pool.close();
+            CHECK(outcome(list, 10s) == "TimeoutError");
+            CHECK(done == 7);
+        }
+        SECTION("imap") {
+            auto it = pool.imap(late_once, given, {.chunksize = 8, .timeout = 100ms});
+            CHECK_THROWS_AS(it.next(10s), mp::TimeoutError);
+            for (int i = 1; i < 8; ++i) {
+                CHECK(outcome_of([&] { return it.next(10s); }) == "value");
+            }
+            CHECK(done == 7);
+        }
+        CHECK(watched.ended == 0);
+        watched.open = true;
+    }
+    CHECK_FALSE(watched.destroyed_early);
+}
+
+TEST_CASE("ThreadPool: a thread does the rest of its chunk once its late item is done",
+          "[pool][threads]") {
+    Watch watch;
+    Watched watched;
+    std::atomic<int> runs{0};
+    mp::ThreadPool pool(1);
+    const std::vector<WatchedItem> given(4, WatchedItem(watched));
+    auto list = pool.map_async(
+        [&](const WatchedItem& item) {
+            ++runs;
+            return item.use(patience);
+        },
+        given, {.chunksize = 2, .timeout = 50ms});
+    CHECK_FALSE(list.wait(300ms));
+    CHECK(runs == 1);
+    watched.open = true;
+    CHECK(outcome(list) == "TimeoutError");
+    CHECK(runs == 4);
+    CHECK_FALSE(watched.destroyed_early);
+}
+
 TEST_CASE("ThreadPool cancels what is queued", "[pool][threads]") {
     Watch watch;
     Board board;

@@ -63,24 +63,18 @@ class cluster final : public executor {
     /// @throws ValueError after close(), or whatever made the pool unusable
     void check_running() const { inbox_.check_running(); }
 
-    void submit(std::span<counted<job>> work) override {
-        if (work.empty())
-            return;
+    void submit(std::span<counted<job>> work) override { take_over(work, false); }
+    void submit_drawn(std::span<counted<job>> work) override { take_over(work, true); }
+    void open_input() override {
         refuse_if_forked();
-        inbox_.put(work);
-        if (!hungry_.load(std::memory_order_acquire))
-            return;  // who collects the next answer looks into the inbox
-        std::unique_lock lock(lock_, std::try_to_lock);
-        if (lock.owns_lock()) {
-            scheduler_.push();
-            announce();
-        }
-        std::atomic_thread_fence(std::memory_order_seq_cst);
-        if (dozing_.load(std::memory_order_relaxed)) {
-            if (!lock.owns_lock())
-                lock.lock();  // whoever holds it may not look into the inbox again
-            service_.notify_one();
-        }
+        inbox_.open_input();
+    }
+    void close_input() noexcept override {
+        if (forked())
+            return;
+        inbox_.close_input();
+        if (inbox_.complete())
+            wake();
     }
 
     bool wait(const std::atomic<bool>& ready, Deadline deadline) override {
@@ -137,7 +131,8 @@ class cluster final : public executor {
         dropped.release_inputs();
     }
 
-    /// No more calls; the ranks are dismissed when everything submitted is done.
+    /// No more calls; the ranks are dismissed when everything submitted is done, and no input is
+    /// open.
     void close() noexcept {
         inbox_.close();
         wake();
@@ -145,11 +140,11 @@ class cluster final : public executor {
     /// No more calls; those that are not done fail with CancelledError. What the ranks execute,
     /// they go on with; workers of theirs are killed.
     void terminate() noexcept {
-        inbox_.close();
+        inbox_.seal();
         terminating_.store(true, std::memory_order_release);
         wake();
     }
-    /// Waits until all ranks are dismissed.
+    /// Waits until all ranks are dismissed; nothing more is drawn from inputs that are open.
     /// @throws ValueError while it is running; KeyboardInterrupt
     void join() {
         refuse_if_forked();
@@ -157,7 +152,9 @@ class cluster final : public executor {
             throw ValueError("Pool is still running: close() or terminate() it before join()");
         if (std::this_thread::get_id() == thread_.get_id())
             throw ValueError("Pool.join: a callback cannot wait for its own pool");
+        inbox_.seal();
         std::unique_lock lock(lock_);
+        service_.notify_one();
         while (!ended_) {
             ++waiting_;
             news_.wait_for(lock, wait_slice);
@@ -183,10 +180,29 @@ class cluster final : public executor {
   private:
     cluster(mailbox box, std::size_t processes) : scheduler_(std::move(box), processes, inbox_) {}
 
-    [[nodiscard]] bool forked() const noexcept { return made_in_ != os::fork_count(); }
+    [[nodiscard]] bool forked() const noexcept { return mark_.forked(); }
     void refuse_if_forked() const {
         if (forked())
             throw ValueError("Pool not running: it belongs to the process that forked this one");
+    }
+    void take_over(std::span<counted<job>> work, bool drawn) {
+        if (work.empty())
+            return;
+        refuse_if_forked();
+        inbox_.put(work, drawn);
+        if (!hungry_.load(std::memory_order_acquire))
+            return;  // who collects the next answer looks into the inbox
+        std::unique_lock lock(lock_, std::try_to_lock);
+        if (lock.owns_lock()) {
+            scheduler_.push();
+            announce();
+        }
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        if (dozing_.load(std::memory_order_relaxed)) {
+            if (!lock.owns_lock())
+                lock.lock();  // whoever holds it may not look into the inbox again
+            service_.notify_one();
+        }
     }
     void wake() noexcept {
         const std::scoped_lock lock(lock_);
@@ -197,6 +213,8 @@ class cluster final : public executor {
 
     /// Takes in one message, if there is one, and sends what can be sent. @returns whether it did
     bool pump() noexcept {
+        if (ended_)  // MPI may have ended, too
+            return false;
         const bool moved = scheduler_.pump();
         announce();
         return moved;
@@ -267,7 +285,7 @@ class cluster final : public executor {
                 idle.reset();
                 continue;
             }
-            if (inbox_.closed() && calling_back_.empty() && scheduler_.all_done())
+            if (inbox_.complete() && calling_back_.empty() && scheduler_.all_done())
                 break;
             if (idle.rested() && !scheduler_.expects_mail()) {
                 doze(lock);
@@ -331,7 +349,7 @@ class cluster final : public executor {
         }
     }
 
-    unsigned made_in_ = os::fork_count();
+    os::fork_mark mark_;
     inbox inbox_;
     std::atomic<bool> hungry_{true};  // some rank could take more than there is
     std::atomic<bool> terminating_{false};

@@ -57,7 +57,7 @@ class packer {
     /// @returns where the run_infos begin
     std::size_t pack(output_buffer& message, flight& packed, std::vector<job_ref>& rejected) {
         infos_.clear();
-        runs_.start_message();
+        runs_.start_message(run_writer::cut_chunks);
         batch filled = pending_.start_batch(workers_);
         while (pending_.skip_settled()) {
             slice& next = pending_.front();

@@ -58,11 +58,11 @@ class relayed_run final : public remote_job {
         out.append(function_.data(), function_.size());
         append_padding(out);
     }
-    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
-                              std::exception_ptr&) override {
+    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, std::size_t enough,
+                              output_buffer& out, std::exception_ptr&) override {
         const std::size_t begin = place(first);
         std::uint64_t last = first + 1;  // at least one
-        while (last < first + count && place(last) - begin < enough_bytes)
+        while (last < first + count && place(last) - begin < enough)
             ++last;
         out.append(items_.data() + begin, place(last) - begin);
         return last - first;

@@ -168,6 +168,7 @@ class rank_scheduler {
             case letter::bye:
                 from.gone = true;
                 from.flights.clear();
+                from.due = Deadline::clock::time_point::max();
                 return;
             default:
                 throw UnpicklingError("mpi: a message that rank 0 does not know");

@@ -42,7 +42,7 @@ int run(int argc, char** argv, F f, PoolOptions options = {}) {
     std::exception_ptr failure;
     int status = EXIT_SUCCESS;
     {
-        const unsigned made_in = os::fork_count();
+        const os::fork_mark mark;
         detail::mpi_session session(argc, argv, options);
         if (!session.leads())
             return session.serve();
@@ -55,7 +55,7 @@ int run(int argc, char** argv, F f, PoolOptions options = {}) {
         } catch (...) {
             failure = std::current_exception();
         }
-        if (os::fork_count() != made_in)  // MPI is not this process's to end
+        if (mark.forked())  // MPI is not this process's to end
             os::end_process(failure ? EXIT_FAILURE : status);
     }
     if (failure)

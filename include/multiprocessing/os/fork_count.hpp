@@ -32,6 +32,19 @@ inline unsigned fork_count() noexcept {
     return detail::fork_counters::instance().as_child.load(std::memory_order_relaxed);
 }
 
+/// Remembers the process that it was made in. Asking it costs a load and a comparison.
+class fork_mark {
+  public:
+    /// Whether this process is a forked copy of that one.
+    [[nodiscard]] bool forked() const noexcept {
+        return count_->load(std::memory_order_relaxed) != made_in_;
+    }
+
+  private:
+    const std::atomic<unsigned>* count_ = &detail::fork_counters::instance().as_child;
+    unsigned made_in_ = fork_count();
+};
+
 /// How often this process or one that it is a copy of has forked: the same number as before means
 /// that no other process has a copy of what was made in between.
 inline unsigned forks_since_start() noexcept {

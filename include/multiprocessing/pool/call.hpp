@@ -112,12 +112,12 @@ class call_job : public remote_job {
   protected:
     /// Writes items by `write(index)`, each in the form that its run demands.
     template <class Write>
-    static std::uint64_t write_each(std::uint64_t first, std::uint64_t count, output_buffer& out,
-                                    std::exception_ptr& failure, Write write) {
+    static std::uint64_t write_each(std::uint64_t first, std::uint64_t count, std::size_t enough,
+                                    output_buffer& out, std::exception_ptr& failure, Write write) {
         const std::size_t start = out.size();
         for (std::uint64_t i = 0; i < count; ++i) {
             const std::size_t at = out.size();
-            if (at - start >= remote_job::enough_bytes)
+            if (at - start >= enough)
                 return i;
             try {
                 if constexpr (codec::fixed) {
@@ -159,9 +159,9 @@ class apply_job final : public call_job<Call, result_of<typename Call::callable>
         keep_for_job(*arguments_);
     }
 
-    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
-                              std::exception_ptr& failure) override {
-        return base::write_each(first, count, out, failure, [&](std::uint64_t) {
+    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, std::size_t enough,
+                              output_buffer& out, std::exception_ptr& failure) override {
+        return base::write_each(first, count, enough, out, failure, [&](std::uint64_t) {
             std::apply([&](const auto&... values) { base::codec::write(out, values...); },
                        *arguments_);
         });
@@ -221,13 +221,13 @@ class map_job final : public call_job<Call, list_of<result_of<typename Call::cal
         }
     }
 
-    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
-                              std::exception_ptr& failure) override {
+    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, std::size_t enough,
+                              output_buffer& out, std::exception_ptr& failure) override {
         using item = std::remove_cvref_t<decltype(items_[0])>;
         if constexpr (!Spread && bitwise<item>) {
-            return write_block(first, count, out, failure);
+            return write_block(first, count, enough, out, failure);
         } else {
-            return base::write_each(first, count, out, failure, [&](std::uint64_t i) {
+            return base::write_each(first, count, enough, out, failure, [&](std::uint64_t i) {
                 if constexpr (Spread)
                     std::apply([&](const auto&... values) { base::codec::write(out, values...); },
                                items_[i]);
@@ -268,11 +268,10 @@ class map_job final : public call_job<Call, list_of<result_of<typename Call::cal
     }
 
   private:
-    std::uint64_t write_block(std::uint64_t first, std::uint64_t count, output_buffer& out,
-                              std::exception_ptr& failure) {
+    std::uint64_t write_block(std::uint64_t first, std::uint64_t count, std::size_t enough,
+                              output_buffer& out, std::exception_ptr& failure) {
         const std::size_t at = out.size();
-        count =
-            std::min<std::uint64_t>(count, remote_job::enough_bytes / sizeof(*items_.data()) + 1);
+        count = std::min<std::uint64_t>(count, enough / sizeof(*items_.data()) + 1);
         try {
             out.append(items_.data() + first, count * sizeof(*items_.data()));
         } catch (...) {
@@ -304,9 +303,9 @@ class chunk_job final : public call_job<Call, void> {
 
     [[nodiscard]] chunk_results<result>& results() noexcept { return results_; }
 
-    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
-                              std::exception_ptr& failure) override {
-        return base::write_each(first, count, out, failure,
+    std::uint64_t write_items(std::uint64_t first, std::uint64_t count, std::size_t enough,
+                              output_buffer& out, std::exception_ptr& failure) override {
+        return base::write_each(first, count, enough, out, failure,
                                 [&](std::uint64_t i) { base::codec::write(out, items_[i]); });
     }
     void release_inputs() noexcept override { items_.clear(); }

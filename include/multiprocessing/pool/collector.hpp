@@ -58,11 +58,13 @@ class collector {
                     settle_block(sent, item, count, cursor, done);
                 else
                     settle_one(kind, sent, item, count, cursor, done);
+                // At once: the next record may be damaged, and then these are not settled again.
+                const std::uint64_t end = item + (kind == record_kind::block ? count : 1);
+                sent.settled = std::max(sent.settled, end);
             });
         if (got.nanoseconds != 0 && got.items != 0)
             for (const slice& part : sent.slices)
                 costs_->learn(*part.owner, got.nanoseconds / got.items);
-        sent.settled = std::max(sent.settled, got.items);
     }
 
     static void settle_with(const job_ref& owner, std::uint64_t index,

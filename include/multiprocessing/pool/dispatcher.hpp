@@ -85,7 +85,8 @@ class dispatcher {
     void pack(worker_slot& worker, std::size_t workers, flight& packed,
               std::vector<job_ref>& rejected) {
         message_.start({buffer_ + sizeof(task_header), sizeof buffer_ - sizeof(task_header)});
-        runs_.start_message();
+        runs_.start_message(worker.chunks_left == unlimited_chunks ? run_writer::cut_chunks
+                                                                   : run_writer::whole_chunks);
         batch filled = pending_.start_batch(workers);
         while (pending_.skip_settled()) {
             slice& front = pending_.front();
@@ -117,7 +118,8 @@ class dispatcher {
                 pending_.drop_front(written);
                 continue;
             }
-            if (out_of_memory(failure) && (bodies_->used() != 0 || packed.items != 0)) {
+            const bool others = bodies_->used() != message_.spilled_size() || packed.items != 0;
+            if (others && out_of_memory(failure)) {
                 pending_.drop_front(written);  // the rest waits until other payloads are gone
                 break;
             }

@@ -58,6 +58,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             --library_threads();
             throw;
         }
+        made->own_thread_ = made->thread_.get_id();
         return made;
     }
 
@@ -70,13 +71,18 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     /// @throws ValueError after close(), or whatever made the pool unusable
     void check_running() const { inbox_.check_running(); }
 
-    void submit(std::span<counted<job>> work) override {
-        if (work.empty())
-            return;
+    void submit(std::span<counted<job>> work) override { take_over(work, false); }
+    void submit_drawn(std::span<counted<job>> work) override { take_over(work, true); }
+    void open_input() override {
         refuse_if_forked();
-        inbox_.put(work);
-        if (hungry_.load(std::memory_order_acquire) || attention_.has_news())
-            pump_if_free();
+        inbox_.open_input();
+    }
+    void close_input() noexcept override {
+        if (forked())
+            return;
+        inbox_.close_input();
+        if (inbox_.complete())
+            attention_.ring_dispatcher();
     }
 
     bool wait(const std::atomic<bool>& ready, Deadline deadline) override {
@@ -88,7 +94,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         std::unique_lock lock(lock_);
         for (;;) {
             pump();
-            if (std::this_thread::get_id() == thread_.get_id())
+            if (is_own_thread())
                 serve_nested(lock);
             if (ready.load(std::memory_order_acquire) || deadline.expired())
                 break;
@@ -125,24 +131,27 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         unlock(lock);
     }
 
-    /// No more calls; the workers end when everything submitted is done.
+    /// No more calls; the workers end when everything submitted is done, and no input is open.
     void close() noexcept {
         inbox_.close();
         attention_.ring_dispatcher();
     }
     /// Ends at once: calls that are not done fail with CancelledError, workers are killed.
     void terminate() noexcept {
-        inbox_.close();
+        inbox_.seal();
         terminating_.store(true, std::memory_order_release);
         attention_.ring_dispatcher();
     }
-    /// Waits until the pool has ended. @throws ValueError while it is running, KeyboardInterrupt
+    /// Waits until the pool has ended; nothing more is drawn from inputs that are open.
+    /// @throws ValueError while it is running, KeyboardInterrupt
     void join() {
         refuse_if_forked();
         if (!inbox_.closed())
             throw ValueError("Pool is still running: close() or terminate() it before join()");
-        if (std::this_thread::get_id() == thread_.get_id())
+        if (is_own_thread())
             throw ValueError("Pool.join: a callback cannot wait for its own pool");
+        inbox_.seal();
+        attention_.ring_dispatcher();
         std::unique_lock lock(lock_);
         while (!scheduler_.ended()) {
             wait_for_news(lock, wait_slice);
@@ -164,7 +173,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         if (!thread_.joinable())
             return;
         // A pool that is destroyed in a callback cannot wait for the thread that runs it.
-        if (std::this_thread::get_id() == thread_.get_id())
+        if (is_own_thread())
             thread_.detach();
         else
             thread_.join();
@@ -179,7 +188,10 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         events_.add(scheduler_.events());
     }
 
-    [[nodiscard]] bool forked() const noexcept { return made_in_ != os::fork_count(); }
+    [[nodiscard]] bool forked() const noexcept { return mark_.forked(); }
+    [[nodiscard]] bool is_own_thread() const noexcept {
+        return std::this_thread::get_id() == own_thread_;
+    }
     void refuse_if_forked() const {
         if (forked())
             throw ValueError("Pool not running: it belongs to the process that forked this one");
@@ -190,6 +202,15 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         unlock(lock);
         check_interrupt();
         lock.lock();
+    }
+
+    void take_over(std::span<counted<job>> work, bool drawn) {
+        if (work.empty())
+            return;
+        refuse_if_forked();
+        inbox_.put(work, drawn);
+        if (hungry_.load(std::memory_order_acquire) || attention_.has_news())
+            pump_if_free();
     }
 
     // ---- pumping
@@ -338,7 +359,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             announce();
             return !call_back(lock);
         }
-        if (inbox_.closed() && scheduler_.finish_workers())
+        if (inbox_.complete() && scheduler_.finish_workers())
             return true;
         if (scheduler_.broken() && !server_stopped_) {
             server_stopped_ = true;
@@ -376,7 +397,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
 
     /// Whether the pool's own thread must see answers at once, also when nobody waits for them.
     [[nodiscard]] bool answers_matter() const noexcept {
-        return scheduler_.has_pending() || scheduler_.open_callbacks() != 0 || inbox_.closed();
+        return scheduler_.has_pending() || scheduler_.open_callbacks() != 0 || inbox_.complete();
     }
     /// After another thread pumped while this one slept: there may be more for it to do than it
     /// knew.
@@ -403,7 +424,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             // One slice more after the last work: else each of a row of short calls, which their
             // callers look after, would wake this thread.
             const bool used = std::exchange(seen_uses_, scheduler_.uses()) != scheduler_.uses();
-            const bool busy = inbox_.closed() || used || !scheduler_.all_done();
+            const bool busy = inbox_.complete() || used || !scheduler_.all_done();
             const auto before = clock::now();
             auto limit = busy ? std::chrono::nanoseconds(wait_slice) : std::chrono::nanoseconds(-1);
             if (scheduler_.next_look() != clock::time_point::max())
@@ -429,7 +450,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     // A wait that lasted so much longer than asked for means that the process was stopped.
     static constexpr std::chrono::milliseconds stop_threshold{50};
 
-    unsigned made_in_ = os::fork_count();
+    os::fork_mark mark_;
     inbox inbox_;
     attention attention_;
     scheduler scheduler_;  // guarded by lock_
@@ -450,6 +471,7 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     bool watches_deadlines_ = false;  // it knows that there are time limits
     bool server_stopped_ = false;
     std::thread thread_;
+    std::thread::id own_thread_;  // also when a callback has detached it
 };
 
 }  // namespace detail

@@ -78,12 +78,11 @@ template <class F, class Function>
 void execute_items(run_execution& run, Function& f) {
     if constexpr (in_blocks<F>) {
         using result = result_of<F>;
-        run_execution::block given;
-        while (run.next_block(sizeof(result), given)) {
+        while (const run_execution::block given = run.next_block(sizeof(result))) {
             std::uint32_t done = 0;
             try {
                 for (; done < given.items; ++done) {
-                    run.begin_in_block(done);
+                    given.progress.begin(done);
                     const result value = codec_of<F>::call(
                         f, given.arguments + std::size_t{done} * codec_of<F>::fixed_size);
                     run.leave_if_forked();
@@ -92,6 +91,7 @@ void execute_items(run_execution& run, Function& f) {
                 }
                 run.end_block(given, done, sizeof(result));
             } catch (...) {
+                run.leave_if_forked();
                 run.end_block(given, done, sizeof(result));
                 run.exception(std::current_exception());
             }

@@ -73,23 +73,33 @@ struct chunk_of_input {
     chunk_results<R>* results = nullptr;
 };
 
-/// Makes jobs of what it draws from an input.
+/// Makes jobs of what it draws from an input, which is open as long as this lives.
 template <class R>
 class chunk_source {
   public:
-    virtual ~chunk_source() = default;
+    /// @throws ValueError when `runs_on` takes no more
+    explicit chunk_source(std::shared_ptr<executor> runs_on) : runs_on_(std::move(runs_on)) {
+        runs_on_->open_input();
+    }
+    chunk_source(const chunk_source&) = delete;
+    chunk_source& operator=(const chunk_source&) = delete;
+    virtual ~chunk_source() { runs_on_->close_input(); }
     /// @returns nothing at the end of the input
     /// @throws what the input throws, once everything that was drawn before has been returned;
     /// after that the input has ended
     virtual std::optional<chunk_of_input<R>> next(std::uint64_t most,
                                                   const std::shared_ptr<finished_line>& line) = 0;
+
+  private:
+    std::shared_ptr<executor> runs_on_;
 };
 
 /// Draws items from a range; `make(items, line)` makes them a job.
 template <class R, class Range, class Item, class Make>
 class range_source final : public chunk_source<R> {
   public:
-    range_source(Range range, Make make) : range_(std::move(range)), make_(std::move(make)) {}
+    range_source(std::shared_ptr<executor> runs_on, Range range, Make make)
+        : chunk_source<R>(std::move(runs_on)), range_(std::move(range)), make_(std::move(make)) {}
 
     std::optional<chunk_of_input<R>> next(std::uint64_t most,
                                           const std::shared_ptr<finished_line>& line) override {
@@ -140,8 +150,10 @@ class range_source final : public chunk_source<R> {
 /// the input itself comes after the results of what was drawn before it, and ends the iteration.
 /// Results that are not taken before this is destroyed are dropped; their items never run, unless
 /// they do already.
-/// @note One thread at a time. After its pool is gone it throws: CancelledError for items that were
-/// drawn, ValueError for drawing more.
+/// @note One thread at a time. Like a call that was submitted before, it goes on when its pool is
+/// closed; from join() on nothing more is drawn: what was, is done, and then it throws ValueError.
+/// After its pool is gone it throws: CancelledError for items that were drawn, ValueError for
+/// drawing more.
 /// @par Python `multiprocessing.pool.IMapIterator`
 template <class R>
 class IMapIterator {
@@ -302,11 +314,12 @@ class IMapIterator {
         if (source_ == nullptr || outstanding_ > buffersize_ / 2)
             return;
         std::vector<detail::counted<detail::job>> drawn;
+        bool ended = false;
         try {
             while (outstanding_ < buffersize_) {
                 auto chunk = source_->next(std::min(chunksize_, buffersize_ - outstanding_), line_);
                 if (!chunk) {
-                    source_.reset();
+                    ended = true;
                     break;
                 }
                 window_.push_back(std::move(*chunk));
@@ -320,18 +333,21 @@ class IMapIterator {
             }
         } catch (...) {
             input_error_ = std::current_exception();
-            source_.reset();
+            ended = true;
         }
         try {
-            runs_on_->submit(drawn);
+            if (!drawn.empty())
+                runs_on_->submit_drawn(drawn);
         } catch (...) {  // the pool is gone: what was drawn will never be done
             for (const auto& work : drawn) {
                 outstanding_ -= work->limits().items;
                 window_.pop_back();
             }
             input_error_ = std::current_exception();
-            source_.reset();
+            ended = true;
         }
+        if (ended)
+            source_.reset();  // after what was drawn last: a closed pool may end with its input
     }
 
     void drop() noexcept {

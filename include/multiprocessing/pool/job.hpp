@@ -36,6 +36,15 @@ class executor {
     /// @throws ValueError("Pool not running") after its end, or whatever made it unusable; then
     /// they are where they were
     virtual void submit(std::span<counted<job>> work) = 0;
+    /// An input that jobs are made of as it is drawn counts as submitted: an executor that is
+    /// closed goes on until its last one is closed, too, or somebody waits for the executor's end.
+    /// @throws what `submit` does
+    virtual void open_input() = 0;
+    /// Called once for each that was opened, also in a forked copy.
+    virtual void close_input() noexcept = 0;
+    /// As `submit`, of what was drawn from an open input.
+    /// @throws what `submit` does, but not after close() alone
+    virtual void submit_drawn(std::span<counted<job>> work) = 0;
     /// Waits until `ready` is true, at most until the deadline. @returns whether it is
     /// @throws KeyboardInterrupt under an InterruptGuard
     virtual bool wait(const std::atomic<bool>& ready, Deadline deadline) = 0;
@@ -62,7 +71,10 @@ struct job_limits {
 struct job_details {
     job_limits limits;
     std::function<void()> callback;
-    std::map<std::uint64_t, unsigned> losses;  // how often items were lost
+    struct setback_counts {
+        unsigned lost = 0, returned = 0;
+    };
+    std::map<std::uint64_t, setback_counts> setbacks;  // of items whose workers died
 };
 
 /// A submitted call: items that are each settled once, by a result or by an error. Counted by
@@ -160,15 +172,12 @@ class remote_job : public job {
   public:
     using job::job;
 
-    /// A message with so many bytes is not filled further.
-    static constexpr std::size_t enough_bytes = std::size_t{4} << 20;
-
     /// Appends what a run of this job's items begins with, all but the count: run_header, function.
     virtual void write_prefix(output_buffer& out) const = 0;
-    /// Appends items `first` to `first + count`, but stops behind `enough_bytes`.
+    /// Appends items `first` to `first + count`, but stops behind `enough` bytes.
     /// @returns how many were written; `failure` is why the next one could not be
-    virtual std::uint64_t write_items(std::uint64_t first, std::uint64_t count, output_buffer& out,
-                                      std::exception_ptr& failure) = 0;
+    virtual std::uint64_t write_items(std::uint64_t first, std::uint64_t count, std::size_t enough,
+                                      output_buffer& out, std::exception_ptr& failure) = 0;
     /// Bytes of each result if all have the same size and need no decoding, else 0.
     [[nodiscard]] virtual std::uint64_t result_size() const noexcept = 0;
     /// Jobs with equal keys cost about the same per item.
@@ -184,14 +193,15 @@ class remote_job : public job {
 
     /// Called when item `index` was lost with its worker. @returns whether it is to be run again
     [[nodiscard]] bool may_retry(std::uint64_t index) {
-        return !settled() && limits().retries != 0 && ++details().losses[index] <= limits().retries;
+        return !settled() && limits().retries != 0 &&
+               ++details().setbacks[index].lost <= limits().retries;
     }
 
     /// Called when item `index` was returned by a worker that died before it began it, by all that
     /// is known. @returns false when that happens too often to be true
     [[nodiscard]] bool may_return(std::uint64_t index) {
         constexpr unsigned credible = 8;
-        return !settled() && ++details().losses[index] <= limits().retries + credible;
+        return !settled() && ++details().setbacks[index].returned <= credible;
     }
 
   protected:

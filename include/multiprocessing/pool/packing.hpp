@@ -122,7 +122,17 @@ class pending_work {
 /// Writes items into a message as runs: those that have a prefix in common stand behind it.
 class run_writer {
   public:
-    void start_message() noexcept { run_at_ = no_run; }
+    /// A chunk with more bytes is cut: messages of this size find their memory in the caches, and
+    /// take little that was never used before.
+    static constexpr std::size_t cut_chunks = std::size_t{96} << 10;
+    /// For workers whose chunks are counted: cut where one message would take too much memory.
+    static constexpr std::size_t whole_chunks = std::size_t{4} << 20;
+
+    /// @param enough a run with so many bytes gets no further item
+    void start_message(std::size_t enough) noexcept {
+        run_at_ = no_run;
+        enough_ = enough;
+    }
 
     /// Appends items `first` to `first + count`, as far as that goes. An item that cannot be
     /// written leaves nothing behind.
@@ -144,7 +154,8 @@ class run_writer {
                 run_prefix_ = prefix_.size();
                 message.append(prefix_.data(), prefix_.size());
             }
-            const std::uint64_t written = owner.write_items(first, count, message, failure);
+            const std::uint64_t written =
+                owner.write_items(first, count, enough_items(), message, failure);
             if (written == 0)
                 forget(message, before);
             else
@@ -160,6 +171,10 @@ class run_writer {
     [[nodiscard]] bool began() const noexcept { return began_; }
 
   private:
+    /// Bytes of items: a long prefix is to be a small part of what is sent.
+    [[nodiscard]] std::size_t enough_items() const noexcept {
+        return std::clamp(8 * prefix_.size(), enough_, whole_chunks);
+    }
     // What is claimed together belongs to one job, so that it can be cancelled alone.
     [[nodiscard]] bool continues_run(const remote_job& owner,
                                      const output_buffer& message) const noexcept {
@@ -188,7 +203,7 @@ class run_writer {
     static constexpr std::size_t no_run = ~std::size_t{0};
 
     heap_buffer prefix_;
-    std::size_t run_at_ = no_run, run_prefix_ = 0;
+    std::size_t run_at_ = no_run, run_prefix_ = 0, enough_ = cut_chunks;
     const remote_job* run_owner_ = nullptr;  // whose items began the run
     bool began_ = false;
 };

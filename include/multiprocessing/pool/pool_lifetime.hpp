@@ -10,10 +10,11 @@ namespace detail {
 template <class Pool>
 class pool_lifetime {
   public:
-    /// No more calls; the workers end when everything submitted is done. @par Python `Pool.close()`
+    /// No more calls; the workers end when everything submitted is done, and every imap that was
+    /// made before has drawn all its input. @par Python `Pool.close()`
     void close() { backend().running().close(); }
-    /// Waits until the pool has ended. @throws ValueError before close() or terminate();
-    /// KeyboardInterrupt under an InterruptGuard. @par Python `Pool.join()`
+    /// Waits until the pool has ended; nothing more is drawn for an imap. @throws ValueError before
+    /// close() or terminate(); KeyboardInterrupt under an InterruptGuard. @par Python `Pool.join()`
     void join() { backend().running().join(); }
     /// Ends at once: workers are killed, calls that are not done fail with CancelledError.
     /// @par Python `Pool.terminate()`, after which results that are not there are never set

@@ -28,7 +28,7 @@ struct worker_state {
     item_port& port;
     std::string name;
     void* bound = nullptr;  // the pool's own function, for Pool<F>
-    unsigned made_in = os::fork_count();
+    os::fork_mark mark{};
 };
 
 /// Executes the items of one run. A thunk calls `next()`, reads the arguments from `arguments()`,
@@ -71,25 +71,30 @@ class run_execution {
         const std::byte* arguments = nullptr;
         std::byte* results = nullptr;
         std::uint32_t items = 0;
+        item_port::item_progress progress;
+
+        explicit operator bool() const noexcept { return items != 0; }
     };
     /// For runs of items and results of fixed size: claims several items and takes their places.
-    /// Then call `begin_in_block` before each, and `end_block` behind the last one done; an item
+    /// Then call `progress.begin` before each, and `end_block` behind the last one done; an item
     /// that throws is begun, not counted, and ended with `exception`.
-    bool next_block(std::uint64_t result_size, block& given) {
+    /// @returns a block of no items when the run is done, or the parent took the rest back
+    block next_block(std::uint64_t result_size) {
+        block given;
         if (left_ == 0 || (claimed_ == 0 && !claim_more()))
-            return false;
+            return given;
         output_buffer& answer = worker_->port.answer();
         open_block(answer);
         given.items = claimed_;
+        given.progress = worker_->port.begin_items(index_);
+        if (header_.timeout != 0)
+            worker_->port.start_clock();
         given.arguments = items_->take(header_.item_size * std::uint64_t{claimed_});
         given.results = answer.reserve(result_size * claimed_);
         // More than is true until the items are done, which is what counts for a reader.
         set_block_count(answer, block_count_ + claimed_);
         worker_->port.cover(answer.size() + result_size * claimed_);
-        return true;
-    }
-    void begin_in_block(std::uint64_t offset) noexcept {
-        worker_->port.begin_item(index_ + offset, header_.timeout != 0);
+        return given;
     }
     void end_block(const block& given, std::uint32_t done, std::uint64_t result_size) {
         output_buffer& answer = worker_->port.answer();
@@ -157,7 +162,7 @@ class run_execution {
     /// A task that forked and returned twice: the copy is not the worker, and ends here, before it
     /// touches what the worker shares with the parent.
     void leave_if_forked() const noexcept {
-        if (os::fork_count() != worker_->made_in) [[unlikely]]
+        if (worker_->mark.forked()) [[unlikely]]
             os::end_process(1);
     }
 

@@ -228,7 +228,8 @@ auto submit_imap(Backend& backend, Call call, Range&& range, const ImapOptions& 
     using source = range_source<result, view, item, decltype(make)>;
     return IMapIterator<result>(
         backend.runs_on(),
-        std::make_unique<source>(std::views::all(std::forward<Range>(range)), std::move(make)),
+        std::make_unique<source>(backend.runs_on(), std::views::all(std::forward<Range>(range)),
+                                 std::move(make)),
         chunksize, buffersize, ordered);
 }
 

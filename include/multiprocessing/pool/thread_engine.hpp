@@ -60,24 +60,21 @@ class thread_engine final : public executor {
 
     [[nodiscard]] std::size_t workers() const noexcept { return running_.size(); }
 
-    void submit(std::span<counted<job>> work) override {
+    void submit(std::span<counted<job>> work) override { take_over(work, false); }
+    void submit_drawn(std::span<counted<job>> work) override { take_over(work, true); }
+    void open_input() override {
         refuse_if_forked();
         const std::scoped_lock lock(lock_);
-        check_running_locked();
-        std::size_t chunks = 0;
-        for (const counted<job>& one : work)
-            chunks += chunks_of(one->limits());
-        queue_.resize(queue_.size() + chunks);  // nothing throws from here on
-        auto place = queue_.end() - static_cast<std::ptrdiff_t>(chunks);
-        for (counted<job>& one : work) {
-            const auto owned = std::move(one).as<local_job>();
-            const job_limits& limits = owned->limits();
-            if (owned->settled())
-                announce(owned);  // of no items
-            for (std::uint64_t first = 0; first < limits.items; first += limits.chunk)
-                *place++ = {owned, first, std::min(limits.chunk, limits.items - first)};
-        }
-        has_work_.notify_all();
+        check_before_locked(closed_);
+        ++open_inputs_;
+    }
+    void close_input() noexcept override {
+        if (forked())
+            return;
+        const std::scoped_lock lock(lock_);
+        --open_inputs_;
+        if (complete())
+            has_work_.notify_all();
     }
 
     bool wait(const std::atomic<bool>& ready, Deadline deadline) override {
@@ -117,8 +114,9 @@ class thread_engine final : public executor {
     void check_running() {
         refuse_if_forked();
         const std::scoped_lock lock(lock_);
-        check_running_locked();
+        check_before_locked(closed_);
     }
+    /// No more calls; the threads end when everything submitted is done, and no input is open.
     void close() noexcept {
         if (forked())
             return;
@@ -130,10 +128,11 @@ class thread_engine final : public executor {
         if (forked())
             return;
         std::unique_lock lock(lock_);
-        closed_ = true;
+        closed_ = sealed_ = true;
         has_work_.notify_all();
         reject_everything(std::make_exception_ptr(CancelledError("the pool was terminated")), lock);
     }
+    /// Waits until the threads have ended; nothing more is drawn from inputs that are open.
     /// @throws ValueError while it is running; KeyboardInterrupt
     void join() {
         refuse_if_forked();
@@ -142,6 +141,8 @@ class thread_engine final : public executor {
             throw ValueError("Pool is still running: close() or terminate() it before join()");
         if (called_from_own_thread())
             throw ValueError("Pool.join: a callback cannot wait for its own pool");
+        sealed_ = true;
+        has_work_.notify_all();
         while (ended_ != running_.size() + 1)
             wait_for_news(lock, wait_slice, true);
         std::vector<std::thread> ended = std::exchange(threads_, {});
@@ -171,11 +172,17 @@ class thread_engine final : public executor {
         counted<local_job> owner;
         std::uint64_t first = 0, count = 0;
     };
-    /// The item that a thread executes.
+    /// The item that a thread executes. The rest of its chunk, up to `end`, is the thread's as long
+    /// as there is an owner.
     struct activity {
         counted<local_job> owner;
-        std::uint64_t index = 0;
-        Deadline::clock::time_point started{};
+        std::uint64_t index = 0, end = 0;
+        Deadline::clock::time_point started{};  // if it has a time limit
+
+        [[nodiscard]] bool may_be_late() const noexcept {
+            return owner && started != Deadline::clock::time_point{};
+        }
+        [[nodiscard]] std::uint64_t rest() const noexcept { return end - index - 1; }
     };
 
     thread_engine(std::size_t threads, std::function<void()> initializer)
@@ -195,16 +202,47 @@ class thread_engine final : public executor {
         }
     }
 
-    [[nodiscard]] bool forked() const noexcept { return made_in_ != os::fork_count(); }
+    [[nodiscard]] bool forked() const noexcept { return mark_.forked(); }
     void refuse_if_forked() const {
         if (forked())
             throw ValueError("Pool not running: it belongs to the process that forked this one");
     }
-    void check_running_locked() const {
+    void check_before_locked(bool end) const {
         if (broken_)
             std::rethrow_exception(broken_);
-        if (closed_)
+        if (end)
             throw ValueError("Pool not running");
+    }
+    /// Whether nothing will be submitted any more.
+    [[nodiscard]] bool complete() const noexcept {
+        return closed_ && (sealed_ || open_inputs_ == 0);
+    }
+    /// Whether nothing will be queued any more: not the rest of a chunk either.
+    [[nodiscard]] bool drained() const noexcept {
+        return complete() && std::ranges::none_of(running_, [](const activity& one) {
+                   return one.may_be_late() && one.rest() != 0;
+               });
+    }
+    void take_over(std::span<counted<job>> work, bool drawn) {
+        if (work.empty())
+            return;
+        refuse_if_forked();
+        const std::scoped_lock lock(lock_);
+        check_before_locked(drawn ? complete() : closed_);
+        std::size_t chunks = 0;
+        for (const counted<job>& one : work)
+            chunks += chunks_of(one->limits());
+        queue_.resize(queue_.size() + chunks);  // nothing throws from here on
+        auto place = queue_.end() - static_cast<std::ptrdiff_t>(chunks);
+        for (counted<job>& one : work) {
+            const auto owned = std::move(one).as<local_job>();
+            const job_limits& limits = owned->limits();
+            if (owned->settled())
+                announce(owned);  // of no items
+            for (std::uint64_t first = 0; first < limits.items; first += limits.chunk)
+                *place++ = {owned, first, std::min(limits.chunk, limits.items - first)};
+        }
+        has_work_.notify_all();
     }
     [[nodiscard]] static std::uint64_t chunks_of(const job_limits& limits) noexcept {
         return limits.items == 0 ? 0 : (limits.items - 1) / limits.chunk + 1;
@@ -268,21 +306,24 @@ class thread_engine final : public executor {
             past = std::exchange(next, {}).owner;
             if (queue_.empty())
                 drop(past, lock);
-            has_work_.wait(lock, [this] { return !queue_.empty() || closed_; });
+            has_work_.wait(lock, [this] { return !queue_.empty() || drained(); });
             if (queue_.empty())
                 break;
             next = std::move(queue_.front());
             queue_.pop_front();
-            for (std::uint64_t i = 0; i < next.count && !next.owner->settled(); ++i)
-                execute(next.owner, next.first + i, current, past, lock);
+            for (bool mine = true; mine && next.count != 0 && !next.owner->settled(); --next.count)
+                mine = execute(next.owner, next.first++, next.count, current, past, lock);
             release_inputs(next.owner, lock);
             drop(past, lock);
+            if (closed_)
+                has_work_.notify_all();  // others wait whether there is a rest for them
         }
         end_thread();
     }
-    void execute(const counted<local_job>& owner, std::uint64_t index, activity& current,
-                 counted<local_job>& past, std::unique_lock<std::mutex>& lock) {
-        current = {owner, index, {}};
+    /// Executes the first of `count` items. @returns whether the others are still this thread's
+    bool execute(const counted<local_job>& owner, std::uint64_t index, std::uint64_t count,
+                 activity& current, counted<local_job>& past, std::unique_lock<std::mutex>& lock) {
+        current = {owner, index, index + count, {}};
         if (owner->limits().timeout != std::chrono::nanoseconds::zero()) {
             current.started = Deadline::clock::now();
             service_.notify_one();
@@ -297,12 +338,13 @@ class thread_engine final : public executor {
         current = {};
         const bool completed = !given_up && owner->settle(index) && owner->settled();
         if (!owner->settled())
-            return;
+            return !given_up;
         release_inputs(owner, lock);
         if (completed)
             conclude(owner);
         else if (owner->borrows() && !owner->executing())
             announce(owner);  // it was settled while this item ran
+        return !given_up;
     }
     static void drop(counted<local_job>& past, std::unique_lock<std::mutex>& lock) noexcept {
         if (!past)
@@ -411,12 +453,13 @@ class thread_engine final : public executor {
         }
         return true;
     }
+    /// What is behind a late item in its chunk is queued again, before all else.
     /// @returns when the next one is due
     Deadline::clock::time_point give_up_late_items() {
         auto next = Deadline::clock::time_point::max();
         const auto now = Deadline::clock::now();
         for (activity& current : running_) {
-            if (!current.owner || current.started == Deadline::clock::time_point{})
+            if (!current.may_be_late())
                 continue;
             const auto end = current.started + current.owner->limits().timeout;
             if (now < end) {
@@ -430,21 +473,32 @@ class thread_engine final : public executor {
                           std::make_exception_ptr(TimeoutError(
                               "ThreadPool: an item ran longer than its timeout; its thread goes "
                               "on with it")));
+            if (current.rest() != 0)
+                queue_again({owner, current.index + 1, current.rest()});
             if (owner->settled())
                 conclude(owner);
         }
         return next;
     }
+    void queue_again(task rest) noexcept {
+        try {
+            queue_.push_front(rest);
+        } catch (...) {
+            rest.owner->reject_rest(std::current_exception());
+        }
+        has_work_.notify_all();
+    }
 
     std::function<void()> initializer_;
-    unsigned made_in_ = os::fork_count();
+    os::fork_mark mark_;
     std::mutex lock_;  // guards everything below
     std::condition_variable has_work_, news_, service_;
     std::deque<task> queue_;
+    std::size_t open_inputs_ = 0;
     std::vector<activity> running_;  // one for each thread that executes
     finished_jobs calling_back_;
     std::size_t waiting_ = 0, ended_ = 0;
-    bool closed_ = false;
+    bool closed_ = false, sealed_ = false;  // no calls; nothing from open inputs either
     std::exception_ptr broken_;
     std::vector<std::thread> threads_;
     std::thread::id server_;  // of the thread that runs callbacks

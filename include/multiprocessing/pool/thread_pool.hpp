@@ -203,7 +203,9 @@ class local_chunk_job final : public local_call_job<Call, void> {
 
     void execute(std::uint64_t index) noexcept override {
         this->outcomes_[index].run(this->call_.f, std::forward_as_tuple(std::move(items_[index])));
-        if (index + 1 == this->outcomes_.size()) {  // one thread executes them all in a row
+        // Without a time limit one thread executes them all in a row.
+        if (index + 1 == this->outcomes_.size() &&
+            this->limits().timeout == std::chrono::nanoseconds::zero()) {
             release_inputs();
             this->forget_inputs();
         }

@@ -42,11 +42,35 @@ class item_port {
     /// done: their records must be complete in the answer. `timed` items carry their start.
     void begin_item(std::uint64_t index, bool timed) noexcept {
         if (timed)
-            control_->started_at.store(os::steady_nanoseconds(), std::memory_order_relaxed);
-        control_->running.store(item_word(number_, index), std::memory_order_release);
+            start_clock();
+        begin_items(index).begin(0);
+    }
+    /// For claimed items that are executed in a row: `begin(i)` is `begin_item(index + i)`.
+    class item_progress {
+      public:
+        item_progress() = default;
+        item_progress(std::atomic<std::uint64_t>& running, std::uint64_t first) noexcept
+            : running_(&running), first_(first) {}
+        void begin(std::uint64_t i) const noexcept {
+            running_->store(first_ + i, std::memory_order_release);
+        }
+
+      private:
+        std::atomic<std::uint64_t>* running_ = nullptr;
+        std::uint64_t first_ = 0;
+    };
+    [[nodiscard]] item_progress begin_items(std::uint64_t index) const noexcept {
+        return {control_->running, item_word(number_, index)};
+    }
+    /// The item that is begun next has a time limit, and starts now.
+    void start_clock() noexcept {
+        control_->started_at.store(os::steady_nanoseconds(), std::memory_order_relaxed);
     }
     /// Says how many bytes of the answer hold complete records, or will do when their items are.
-    void cover(std::uint64_t bytes) noexcept { slot_->size = bytes; }
+    void cover(std::uint64_t bytes) noexcept {
+        // After their place: whoever sees this size sees that they have moved.
+        std::atomic_ref(slot_->size).store(bytes, std::memory_order_release);
+    }
     /// Records that the records of `items` items are complete in the answer.
     void finish_items(std::uint64_t items) noexcept {
         finished_items_ = items;

@@ -87,6 +87,8 @@ class spill_buffer final : public output_buffer {
         end_ = begin_ + place.size();
     }
     [[nodiscard]] bool spilled() const noexcept { return static_cast<bool>(block_); }
+    /// How much of the arena it takes.
+    [[nodiscard]] std::uint64_t spilled_size() const noexcept { return block_.size; }
 
     /// Gives up the arena block, cut to what is used; it is the caller's to release.
     [[nodiscard]] arena_block take_block() noexcept {
