@@ -133,7 +133,7 @@ def run(program, kind, method):
     terminal.type("\x03")
     check(name, "the guard sees Ctrl-C", eventually(lambda: terminal.interrupts() == 1))
     if kind == "server":
-        check(name, "children run on after Ctrl-C under a guard", terminal.running())
+        check(name, "children run on after Ctrl-C under a guard", eventually(terminal.running))
     else:
         check(name, "Ctrl-C ends the Processes",
               eventually(lambda: all(state(p) in "-ZX" for p in terminal.all[-2:])))
@@ -149,7 +149,7 @@ def run(program, kind, method):
         check(name, f"{turn} continues everything", eventually(terminal.running))
         if turn == "bg":
             terminal.drain(0.2)
-            check(name, "it keeps running in the background", terminal.running())
+            check(name, "it keeps running in the background", eventually(terminal.running))
             terminal.type("fg\n")
             terminal.drain(0.3)
             check(name, "fg after bg", eventually(terminal.running))
