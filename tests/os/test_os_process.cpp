@@ -19,6 +19,7 @@
 #include <multiprocessing/os/wait_set.hpp>
 
 #include "support/catch.hpp"
+#include "support/process.hpp"
 
 namespace os = multiprocessing::os;
 using namespace std::chrono_literals;
@@ -53,7 +54,7 @@ TEST_CASE("A pidfd tells the end, and reaping tells how it was", "[os]") {
     CHECK(state == os::child_state::ended);
     CHECK(exitcode == expected);
     CHECK(os::try_reap(pidfd.get()).first == os::child_state::unknown);
-    CHECK_FALSE(os::has_children());
+    CHECK(os::has_children() == !test_support::helper_processes().empty());
     CHECK_FALSE(os::find_ended_child());
     CHECK_FALSE(os::signal_process(pidfd.get(), SIGKILL));
 }

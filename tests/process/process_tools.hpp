@@ -75,8 +75,13 @@ inline std::set<int> open_descriptors() {
     return found;
 }
 
-/// Whether the calling process has a child at all, zombies included.
+/// Whether the calling process has a child at all, zombies included, besides a sanitizer's.
 inline bool has_children() {
+    const std::set<pid_t>& helpers = test_support::helper_processes();
+    if (!helpers.empty()) {
+        const std::set<pid_t> children = test_support::children();
+        return !std::includes(helpers.begin(), helpers.end(), children.begin(), children.end());
+    }
     siginfo_t info{};
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }

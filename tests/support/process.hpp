@@ -70,6 +70,12 @@ inline std::set<pid_t> children(pid_t pid = ::getpid()) {
     return found;
 }
 
+/// The children that a sanitizer started in this program before the first test.
+inline std::set<pid_t>& helper_processes() {
+    static std::set<pid_t> pids;
+    return pids;
+}
+
 inline std::size_t count_threads(pid_t pid = ::getpid()) {
     return numbers_in("/proc/" + std::to_string(pid) + "/task").size();
 }

@@ -32,6 +32,7 @@ void start_helpers_of_sanitizer() {
     char name[64];
     __sanitizer_symbolize_pc(reinterpret_cast<void*>(&start_helpers_of_sanitizer), "%f", name,
                              sizeof name);
+    test_support::helper_processes() = test_support::children();
 #endif
 }
 
