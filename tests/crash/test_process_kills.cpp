@@ -4,6 +4,7 @@
 #include <random>
 
 #include "process/fork_server_tools.hpp"
+#include "support/sanitized.hpp"
 
 using namespace process_test;
 
@@ -85,7 +86,9 @@ TEST_CASE("The process server may be killed at any instant", "[crash][process]")
     std::thread killer([&] {
         std::mt19937 source(7);
         while (!stop) {
-            std::this_thread::sleep_for(std::chrono::microseconds(source() % 20'000));
+            // with a sanitizer a server needs longer than that to start
+            const unsigned longest = test_support::sanitized ? 400'000 : 20'000;
+            std::this_thread::sleep_for(std::chrono::microseconds(source() % longest));
             if (const pid_t pid = mp::detail::process_server::instance().pid()) {
                 ::kill(pid, SIGKILL);
                 ++kills;
@@ -93,7 +96,7 @@ TEST_CASE("The process server may be killed at any instant", "[crash][process]")
         }
     });
     int ended = 0;
-    for (int i = 0; i < scaled(300); ++i) {
+    for (int i = 0; i < scaled(test_support::sanitized ? 100 : 300); ++i) {
         mp::Process process([] { std::this_thread::sleep_for(1ms); }, {},
                             {.daemon = i % 2 == 0, .start_method = method});
         try {
