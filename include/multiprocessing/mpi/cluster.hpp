@@ -15,7 +15,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -25,10 +24,9 @@
 #include <multiprocessing/mpi/mailbox.hpp>
 #include <multiprocessing/mpi/pace.hpp>
 #include <multiprocessing/mpi/rank_scheduler.hpp>
-#include <multiprocessing/os/fork_count.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/signal.hpp>
-#include <multiprocessing/pool/inbox.hpp>
+#include <multiprocessing/pool/inbox_executor.hpp>
 #include <multiprocessing/pool/job.hpp>
 #include <multiprocessing/process/identity.hpp>
 
@@ -37,7 +35,7 @@ inline namespace v0 {
 namespace detail {
 
 /// @note Any thread of rank 0.
-class cluster final : public executor {
+class cluster final : public inbox_executor {
   public:
     /// @param processes of each rank that carry out calls; 0: the rank itself does
     static std::shared_ptr<cluster> make(mailbox box, std::size_t processes) {
@@ -60,22 +58,6 @@ class cluster final : public executor {
     ~cluster() override = default;
 
     [[nodiscard]] std::size_t workers() const noexcept { return scheduler_.workers(); }
-    /// @throws ValueError after close(), or whatever made the pool unusable
-    void check_running() const { inbox_.check_running(); }
-
-    void submit(std::span<counted<job>> work) override { take_over(work, false); }
-    void submit_drawn(std::span<counted<job>> work) override { take_over(work, true); }
-    void open_input() override {
-        refuse_if_forked();
-        inbox_.open_input();
-    }
-    void close_input() noexcept override {
-        if (forked())
-            return;
-        inbox_.close_input();
-        if (inbox_.complete())
-            wake();
-    }
 
     bool wait(const std::atomic<bool>& ready, Deadline deadline) override {
         if (ready.load(std::memory_order_acquire))
@@ -180,16 +162,7 @@ class cluster final : public executor {
   private:
     cluster(mailbox box, std::size_t processes) : scheduler_(std::move(box), processes, inbox_) {}
 
-    [[nodiscard]] bool forked() const noexcept { return mark_.forked(); }
-    void refuse_if_forked() const {
-        if (forked())
-            throw ValueError("Pool not running: it belongs to the process that forked this one");
-    }
-    void take_over(std::span<counted<job>> work, bool drawn) {
-        if (work.empty())
-            return;
-        refuse_if_forked();
-        inbox_.put(work, drawn);
+    void inbox_filled() override {
         if (!hungry_.load(std::memory_order_acquire))
             return;  // who collects the next answer looks into the inbox
         std::unique_lock lock(lock_, std::try_to_lock);
@@ -204,6 +177,7 @@ class cluster final : public executor {
             service_.notify_one();
         }
     }
+    void inbox_completed() noexcept override { wake(); }
     void wake() noexcept {
         const std::scoped_lock lock(lock_);
         service_.notify_one();
@@ -349,8 +323,6 @@ class cluster final : public executor {
         }
     }
 
-    os::fork_mark mark_;
-    inbox inbox_;
     std::atomic<bool> hungry_{true};  // some rank could take more than there is
     std::atomic<bool> terminating_{false};
 

@@ -46,6 +46,14 @@ class dispatcher {
         return !pending_.empty() && batch::is_sent_ahead(costs_.of(*pending_.front().owner));
     }
 
+    /// Whether all that is pending is not worth a message, if more comes soon.
+    [[nodiscard]] bool has_little() const noexcept {
+        if (pending_.empty())
+            return true;
+        const std::uint64_t cost = costs_.of(*pending_.front().owner);
+        return cost != cost_table::unknown && cost * pending_.items() <= batch::negligible;
+    }
+
     enum class outcome { sent, blocked, nothing };
     /// Packs and sends one message of pending work.
     /// @param rejected gets the jobs that an item which cannot be written has settled

@@ -16,20 +16,18 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
-#include <multiprocessing/os/fork_count.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/signal.hpp>
 #include <multiprocessing/os/spin.hpp>
 #include <multiprocessing/os/wait_set.hpp>
 #include <multiprocessing/pool/attention.hpp>
-#include <multiprocessing/pool/inbox.hpp>
+#include <multiprocessing/pool/inbox_executor.hpp>
 #include <multiprocessing/pool/job.hpp>
 #include <multiprocessing/pool/scheduler.hpp>
 #include <multiprocessing/process/identity.hpp>
@@ -39,7 +37,7 @@ inline namespace v0 {
 namespace detail {
 
 /// @note Any thread of the process that made it. In a forked copy it does nothing.
-class engine final : public executor, public std::enable_shared_from_this<engine> {
+class engine final : public inbox_executor, public std::enable_shared_from_this<engine> {
   public:
     /// Starts the workers. Under fork, forks the server from the calling thread.
     /// @throws std::system_error, ProcessError when they cannot be started; nothing is left then
@@ -68,27 +66,12 @@ class engine final : public executor, public std::enable_shared_from_this<engine
 
     [[nodiscard]] std::size_t workers() const noexcept { return workers_; }
 
-    /// @throws ValueError after close(), or whatever made the pool unusable
-    void check_running() const { inbox_.check_running(); }
-
-    void submit(std::span<counted<job>> work) override { take_over(work, false); }
-    void submit_drawn(std::span<counted<job>> work) override { take_over(work, true); }
-    void open_input() override {
-        refuse_if_forked();
-        inbox_.open_input();
-    }
-    void close_input() noexcept override {
-        if (forked())
-            return;
-        inbox_.close_input();
-        if (inbox_.complete())
-            attention_.ring_dispatcher();
-    }
-
     bool wait(const std::atomic<bool>& ready, Deadline deadline) override {
         if (ready.load(std::memory_order_acquire))
             return true;
         refuse_if_forked();
+        if (inbox_.filled() || held_back_.load(std::memory_order_relaxed))
+            pump_if_free();
         if (spin_for(ready))
             return true;
         std::unique_lock lock(lock_);
@@ -188,13 +171,8 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         events_.add(scheduler_.events());
     }
 
-    [[nodiscard]] bool forked() const noexcept { return mark_.forked(); }
     [[nodiscard]] bool is_own_thread() const noexcept {
         return std::this_thread::get_id() == own_thread_;
-    }
-    void refuse_if_forked() const {
-        if (forked())
-            throw ValueError("Pool not running: it belongs to the process that forked this one");
     }
     void throw_interrupt_without(std::unique_lock<std::mutex>& lock) {
         if (!interrupt_pending.load(std::memory_order_relaxed))
@@ -204,20 +182,22 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         lock.lock();
     }
 
-    void take_over(std::span<counted<job>> work, bool drawn) {
-        if (work.empty())
-            return;
-        refuse_if_forked();
-        inbox_.put(work, drawn);
+    void inbox_filled() override {
         if (hungry_.load(std::memory_order_acquire) || attention_.has_news())
-            pump_if_free();
+            pump_if_free(pumping::lazily);
     }
+    void inbox_completed() noexcept override { attention_.ring_dispatcher(); }
 
     // ---- pumping
 
+    /// Who submits one short call after the other pumps lazily: while the pool's thread naps, a
+    /// little work waits for more, for somebody who waits, or for the end of the nap.
+    enum class pumping { at_once, lazily };
+
     /// Moves everything that can move, and announces the jobs that are settled by that.
-    void pump() noexcept {
-        scheduler_.pump();
+    void pump(pumping how = pumping::at_once) noexcept {
+        held_back_.store(scheduler_.pump(napping_ && how == pumping::lazily),
+                         std::memory_order_relaxed);
         announce();
         hungry_.store(scheduler_.hungry(), std::memory_order_release);
         wake_dispatcher_if_needed();
@@ -235,13 +215,13 @@ class engine final : public executor, public std::enable_shared_from_this<engine
         hungry_.store(scheduler_.hungry(), std::memory_order_release);
         return again;
     }
-    void pump_if_free() noexcept {
+    void pump_if_free(pumping how = pumping::at_once) noexcept {
         for (;;) {
             std::atomic_thread_fence(std::memory_order_seq_cst);
             std::unique_lock lock(lock_, std::try_to_lock);
             if (!lock.owns_lock())
                 return;  // its holder looks into the inbox when it unlocks
-            pump();
+            pump(how);
             lock.unlock();
             if (!is_work_left())
                 return;
@@ -404,6 +384,8 @@ class engine final : public executor, public std::enable_shared_from_this<engine
     void wake_dispatcher_if_needed() noexcept {
         if (!sleeping_)
             return;
+        if (napping_ && calling_back_.empty() && !scheduler_.broken())
+            return;  // it comes soon
         const bool deadlines = scheduler_.timed() && !watches_deadlines_;
         if (!attention_.dispatcher_listens() && answers_matter())
             attention_.dispatcher_falls_asleep(true);
@@ -414,10 +396,22 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             attention_.ring_dispatcher();
     }
 
+    /// Whether one call after the other is submitted; looked at anew when some time has passed.
+    bool is_streamed_to(clock::time_point now) noexcept {
+        if (now - counted_at_ < nap / 2)
+            return streamed_to_;
+        const std::uint64_t puts = inbox_.puts();
+        streamed_to_ = puts - std::exchange(seen_puts_, puts) >= stream_puts;
+        counted_at_ = now;
+        return streamed_to_;
+    }
+
     void sleep(std::unique_lock<std::mutex>& lock) noexcept {
         sleeping_ = true;
         watches_deadlines_ = scheduler_.timed();
-        const bool listening = answers_matter();
+        const auto before = clock::now();
+        napping_ = is_streamed_to(before) && scheduler_.open_callbacks() == 0 && !inbox_.complete();
+        const bool listening = answers_matter() && !napping_;
         attention_.dispatcher_falls_asleep(listening);
         const bool news = listening && !attended_ && attention_.has_news();
         if (!news && calling_back_.empty() && !is_work_left()) {
@@ -425,48 +419,59 @@ class engine final : public executor, public std::enable_shared_from_this<engine
             // callers look after, would wake this thread.
             const bool used = std::exchange(seen_uses_, scheduler_.uses()) != scheduler_.uses();
             const bool busy = inbox_.complete() || used || !scheduler_.all_done();
-            const auto before = clock::now();
             auto limit = busy ? std::chrono::nanoseconds(wait_slice) : std::chrono::nanoseconds(-1);
             if (scheduler_.next_look() != clock::time_point::max())
                 limit = std::clamp<std::chrono::nanoseconds>(
                     scheduler_.next_look() - before, std::chrono::nanoseconds::zero(), wait_slice);
+            if (napping_)
+                limit = busy ? std::min<std::chrono::nanoseconds>(limit, nap) : nap;
             idle_ = limit < std::chrono::nanoseconds::zero();
             unlock(lock);
             const bool rung = os::poll_readable(events_.fd(), limit);
             lock.lock();
             idle_ = false;
+            const bool napped = std::exchange(napping_, false);
             const auto slept = clock::now() - before;
             if (limit >= std::chrono::nanoseconds::zero() && slept > limit + stop_threshold)
                 scheduler_.excuse(slept - limit);
-            if (!rung && busy)
+            if (!rung && busy && !napped)
                 scheduler_.look_after();
         }
+        napping_ = false;
         attention_.dispatcher_wakes();
         sleeping_ = false;
     }
 
+    // Who submits so many calls between two looks of the pool's thread will soon submit the next
+    // one, and looks for answers then: the thread is not woken by them, but looks again after a
+    // nap.
+    static constexpr std::uint64_t stream_puts = 32;
+    static constexpr std::chrono::microseconds nap{200};
     // How long a thread that waits looks for its result before it sleeps: about a round trip.
     static constexpr std::chrono::microseconds waiter_spin{20};
     // A wait that lasted so much longer than asked for means that the process was stopped.
     static constexpr std::chrono::milliseconds stop_threshold{50};
 
-    os::fork_mark mark_;
-    inbox inbox_;
     attention attention_;
     scheduler scheduler_;  // guarded by lock_
     std::size_t workers_;
     os::wait_set events_;
-    std::atomic<bool> hungry_{true};  // some worker could take more than it has
+    std::atomic<bool> hungry_{true};      // some worker could take more than it has
+    std::atomic<bool> held_back_{false};  // short work waits for more of it
     std::atomic<bool> terminating_{false};
 
     std::mutex lock_;  // guards everything below, too
     std::condition_variable news_;
     std::vector<job_ref> announced_;  // of use inside announce() alone
     std::deque<job_ref> calling_back_;
-    std::size_t waiting_ = 0;         // threads that wait on news_
-    bool attended_ = false;           // a waiting thread watches the answers
-    bool sleeping_ = false;           // the pool's thread is about to poll, or polls
-    bool idle_ = false;               // it polls without a limit: there was nothing to do
+    std::size_t waiting_ = 0;      // threads that wait on news_
+    bool attended_ = false;        // a waiting thread watches the answers
+    bool sleeping_ = false;        // the pool's thread is about to poll, or polls
+    bool napping_ = false;         // it polls for a moment: others submit, and look for answers
+    bool idle_ = false;            // it polls without a limit: there was nothing to do
+    bool streamed_to_ = false;     // when the calls were counted last
+    std::uint64_t seen_puts_ = 0;  // of the inbox, then
+    clock::time_point counted_at_{};
     std::uint64_t seen_uses_ = 0;     // of the scheduler, when it slept last
     bool watches_deadlines_ = false;  // it knows that there are time limits
     bool server_stopped_ = false;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <span>
@@ -31,7 +32,12 @@ class inbox {
         jobs_.resize(place + work.size());
         for (counted<job>& one : work)
             jobs_[place++] = std::move(one).as<remote_job>();
+        puts_.store(puts_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         filled_.store(true, std::memory_order_release);
+    }
+    /// How often something was put.
+    [[nodiscard]] std::uint64_t puts() const noexcept {
+        return puts_.load(std::memory_order_relaxed);
     }
 
     [[nodiscard]] bool filled() const noexcept { return filled_.load(std::memory_order_acquire); }
@@ -98,6 +104,7 @@ class inbox {
     std::size_t open_inputs_ = 0;
     std::vector<job_ref> jobs_;
     std::exception_ptr reason_;  // written once, before broken_
+    std::atomic<std::uint64_t> puts_{0};
     std::atomic<bool> filled_{false}, closed_{false}, complete_{false}, broken_{false};
 };
 

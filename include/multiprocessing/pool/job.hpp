@@ -16,8 +16,10 @@
 #include <utility>
 
 #include <multiprocessing/core/bytes.hpp>
+#include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/logging.hpp>
 #include <multiprocessing/core/timeout.hpp>
+#include <multiprocessing/os/fork_count.hpp>
 #include <multiprocessing/pool/job_memory.hpp>
 
 namespace multiprocessing {
@@ -55,6 +57,18 @@ class executor {
     virtual bool cancel(job& cancelled) = 0;
     /// Drops what was not started of a job whose results nobody wants any more.
     virtual void abandon(job& dropped) noexcept = 0;
+
+  protected:
+    /// Whether this process is a forked copy of the one whose executor this is.
+    [[nodiscard]] bool forked() const noexcept { return mark_.forked(); }
+    /// @throws ValueError if it is
+    void refuse_if_forked() const {
+        if (forked())
+            throw ValueError("Pool not running: it belongs to the process that forked this one");
+    }
+
+  private:
+    os::fork_mark mark_;
 };
 
 /// What an executor needs to know of a job's items.

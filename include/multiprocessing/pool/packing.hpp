@@ -96,6 +96,8 @@ class pending_work {
             drop_front(slices_.front().count);
         return !slices_.empty();
     }
+    /// How many items there are, of all that is pending.
+    [[nodiscard]] std::uint64_t items() const noexcept { return items_; }
     void drop_front(std::uint64_t count) noexcept {
         slice& front = slices_.front();
         items_ -= count;

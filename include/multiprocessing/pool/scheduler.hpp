@@ -49,14 +49,23 @@ class scheduler {
     [[nodiscard]] int events() const noexcept { return server_.descriptor(); }
 
     /// Moves everything that can move, once.
-    void pump() noexcept {
+    /// @param lazy whether a little work may stay here: more is expected, and a message costs more
+    /// than many short calls
+    /// @returns whether some did
+    bool pump(bool lazy = false) noexcept {
+        bool held_back = false;
         if (ended_)
-            return;
+            return held_back;
         take_inbox();
-        guard([this] {
+        guard([&] {
             collect();
-            dispatch();
+            held_back = lazy && dispatcher_.has_little();
+            if (held_back)
+                hungry_ = false;
+            else
+                dispatch();
         });
+        return held_back;
     }
 
     /// Reacts to deaths and deadlines, and takes work from workers that sit on it.

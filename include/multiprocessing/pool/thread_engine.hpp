@@ -21,11 +21,11 @@
 
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
-#include <multiprocessing/os/fork_count.hpp>
 #include <multiprocessing/os/interrupt.hpp>
 #include <multiprocessing/os/signal.hpp>
 #include <multiprocessing/pool/job.hpp>
 #include <multiprocessing/pool/local_job.hpp>
+#include <multiprocessing/pool/thread_activity.hpp>
 #include <multiprocessing/process/identity.hpp>
 
 namespace multiprocessing {
@@ -45,7 +45,7 @@ class thread_engine final : public executor {
         const os::blocked_signals blocked;  // the application's signals go to its own threads
         // They keep the engine alive while they run: the last owner may go in a task or a callback.
         try {
-            for (activity& current : made->running_)
+            for (thread_activity& current : made->running_)
                 made->start(blocked.application(), [made, &current] { made->work(current); });
             made->start(blocked.application(), [made] { made->serve(); });
         } catch (...) {
@@ -168,23 +168,6 @@ class thread_engine final : public executor {
     }
 
   private:
-    struct task {
-        counted<local_job> owner;
-        std::uint64_t first = 0, count = 0;
-    };
-    /// The item that a thread executes. The rest of its chunk, up to `end`, is the thread's as long
-    /// as there is an owner.
-    struct activity {
-        counted<local_job> owner;
-        std::uint64_t index = 0, end = 0;
-        Deadline::clock::time_point started{};  // if it has a time limit
-
-        [[nodiscard]] bool may_be_late() const noexcept {
-            return owner && started != Deadline::clock::time_point{};
-        }
-        [[nodiscard]] std::uint64_t rest() const noexcept { return end - index - 1; }
-    };
-
     thread_engine(std::size_t threads, std::function<void()> initializer)
         : initializer_(std::move(initializer)), running_(threads) {}
 
@@ -202,11 +185,6 @@ class thread_engine final : public executor {
         }
     }
 
-    [[nodiscard]] bool forked() const noexcept { return mark_.forked(); }
-    void refuse_if_forked() const {
-        if (forked())
-            throw ValueError("Pool not running: it belongs to the process that forked this one");
-    }
     void check_before_locked(bool end) const {
         if (broken_)
             std::rethrow_exception(broken_);
@@ -219,9 +197,7 @@ class thread_engine final : public executor {
     }
     /// Whether nothing will be queued any more: not the rest of a chunk either.
     [[nodiscard]] bool drained() const noexcept {
-        return complete() && std::ranges::none_of(running_, [](const activity& one) {
-                   return one.may_be_late() && one.rest() != 0;
-               });
+        return complete() && std::ranges::none_of(running_, &thread_activity::may_leave_items);
     }
     void take_over(std::span<counted<job>> work, bool drawn) {
         if (work.empty())
@@ -296,9 +272,9 @@ class thread_engine final : public executor {
 
     // ---- the threads that execute
 
-    void work(activity& current) noexcept {
+    void work(thread_activity& current) noexcept {
         initialize();
-        task next;
+        chunk next;
         counted<local_job>
             past;  // dropped without the lock: with it, results may go that use the pool
         std::unique_lock lock(lock_);
@@ -311,8 +287,9 @@ class thread_engine final : public executor {
                 break;
             next = std::move(queue_.front());
             queue_.pop_front();
-            for (bool mine = true; mine && next.count != 0 && !next.owner->settled(); --next.count)
-                mine = execute(next.owner, next.first++, next.count, current, past, lock);
+            for (bool mine = true; mine && next.count != 0 && !next.owner->settled();
+                 ++next.first, --next.count)
+                mine = execute(next, current, past, lock);
             release_inputs(next.owner, lock);
             drop(past, lock);
             if (closed_)
@@ -320,23 +297,21 @@ class thread_engine final : public executor {
         }
         end_thread();
     }
-    /// Executes the first of `count` items. @returns whether the others are still this thread's
-    bool execute(const counted<local_job>& owner, std::uint64_t index, std::uint64_t count,
-                 activity& current, counted<local_job>& past, std::unique_lock<std::mutex>& lock) {
-        current = {owner, index, index + count, {}};
-        if (owner->limits().timeout != std::chrono::nanoseconds::zero()) {
-            current.started = Deadline::clock::now();
+    /// Executes the first item. @returns whether the others are still this thread's
+    bool execute(const chunk& given, thread_activity& current, counted<local_job>& past,
+                 std::unique_lock<std::mutex>& lock) {
+        const counted<local_job>& owner = given.owner;
+        current.begin(given);
+        if (current.is_timed())
             service_.notify_one();
-        }
         owner->begin();
         lock.unlock();
         past = {};
-        owner->execute(index);
+        owner->execute(given.first);
         lock.lock();
         owner->end();
-        const bool given_up = !current.owner;
-        current = {};
-        const bool completed = !given_up && owner->settle(index) && owner->settled();
+        const bool given_up = current.end();
+        const bool completed = !given_up && owner->settle(given.first) && owner->settled();
         if (!owner->settled())
             return !given_up;
         release_inputs(owner, lock);
@@ -399,11 +374,11 @@ class thread_engine final : public executor {
     /// Called when nothing can be submitted any more.
     void reject_everything(const std::exception_ptr& error,
                            std::unique_lock<std::mutex>& lock) noexcept {
-        for (const task& queued : queue_)
+        for (const chunk& queued : queue_)
             reject_job(queued.owner, error);
-        for (activity& current : running_)
-            if (current.owner)
-                reject_job(current.owner, error);
+        for (thread_activity& current : running_)
+            if (current.owner())
+                reject_job(current.owner(), error);
         while (!queue_.empty()) {
             counted<local_job> owner = std::move(queue_.front().owner);
             queue_.pop_front();
@@ -458,29 +433,21 @@ class thread_engine final : public executor {
     Deadline::clock::time_point give_up_late_items() {
         auto next = Deadline::clock::time_point::max();
         const auto now = Deadline::clock::now();
-        for (activity& current : running_) {
-            if (!current.may_be_late())
-                continue;
-            const auto end = current.started + current.owner->limits().timeout;
-            if (now < end) {
-                next = std::min(next, end);
+        for (thread_activity& current : running_) {
+            if (now < current.due()) {
+                next = std::min(next, current.due());
                 continue;
             }
-            const auto owner = std::exchange(current.owner, {});
-            if (owner->settled())
-                continue;
-            owner->reject(current.index,
-                          std::make_exception_ptr(TimeoutError(
-                              "ThreadPool: an item ran longer than its timeout; its thread goes "
-                              "on with it")));
-            if (current.rest() != 0)
-                queue_again({owner, current.index + 1, current.rest()});
-            if (owner->settled())
-                conclude(owner);
+            const bool wanted = !current.owner()->settled();
+            const chunk rest = current.give_up();
+            if (wanted && rest.count != 0)
+                queue_again(rest);
+            if (wanted && rest.owner->settled())
+                conclude(rest.owner);
         }
         return next;
     }
-    void queue_again(task rest) noexcept {
+    void queue_again(chunk rest) noexcept {
         try {
             queue_.push_front(rest);
         } catch (...) {
@@ -490,12 +457,11 @@ class thread_engine final : public executor {
     }
 
     std::function<void()> initializer_;
-    os::fork_mark mark_;
     std::mutex lock_;  // guards everything below
     std::condition_variable has_work_, news_, service_;
-    std::deque<task> queue_;
+    std::deque<chunk> queue_;
     std::size_t open_inputs_ = 0;
-    std::vector<activity> running_;  // one for each thread that executes
+    std::vector<thread_activity> running_;  // one for each thread that executes
     finished_jobs calling_back_;
     std::size_t waiting_ = 0, ended_ = 0;
     bool closed_ = false, sealed_ = false;  // no calls; nothing from open inputs either
