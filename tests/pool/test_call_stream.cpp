@@ -85,3 +85,39 @@ TEST_CASE("A stream goes on when its workers are killed", "[pool][stream]") {
     CHECK(lost <= 2);  // what a worker executed; what it had not begun is done by another one
     CHECK(board[finished] >= 20000 - 2);
 }
+
+TEST_CASE("A result in front of a long item arrives while others stream", "[pool][stream]") {
+    const Watch watch;
+    mp::Pool<> pool(2);
+    Board board;
+    (void)stream(pool, board, 3000);  // it is known that they are short
+    REQUIRE(board.reaches(finished, 3000));
+    std::atomic<bool> leave{false};
+    std::jthread other([&] {
+        for (int submitted = 3000; !leave; submitted += 100) {
+            (void)stream(pool, board, 100);
+            eventually([&] { return leave || board[finished] > submitted - 5000; });
+        }
+    });
+    // They travel in one message; what the worker says at its end is not there for long.
+    auto results = pool.imap(count_item, {Job{board.ref(), 7}, Job{board.ref(), -1}});
+    CHECK(results.next(patience) == 7);
+    leave = true;
+    board[gate] = 1;
+    CHECK(results.next(patience) == -1);
+}
+
+TEST_CASE("A call that is held back can be cancelled", "[pool][stream]") {
+    const Watch watch;
+    mp::Pool<> pool(2);
+    Board board;
+    for (int round = 0; round < 50; ++round) {
+        auto results = stream(pool, board, 300);
+        const bool cancelled = results.back().cancel();
+        CHECK(outcome(results.back()) == (cancelled ? "CancelledError" : "value"));
+        results.pop_back();
+        for (auto& result : results) {
+            REQUIRE(outcome(result) == "value");
+        }
+    }
+}

@@ -162,7 +162,7 @@ class cluster final : public inbox_executor {
   private:
     cluster(mailbox box, std::size_t processes) : scheduler_(std::move(box), processes, inbox_) {}
 
-    void inbox_filled() override {
+    void on_put() override {
         if (!hungry_.load(std::memory_order_acquire))
             return;  // who collects the next answer looks into the inbox
         std::unique_lock lock(lock_, std::try_to_lock);
@@ -177,7 +177,7 @@ class cluster final : public inbox_executor {
             service_.notify_one();
         }
     }
-    void inbox_completed() noexcept override { wake(); }
+    void on_complete() noexcept override { wake(); }
     void wake() noexcept {
         const std::scoped_lock lock(lock_);
         service_.notify_one();

@@ -46,12 +46,15 @@ class dispatcher {
         return !pending_.empty() && batch::is_sent_ahead(costs_.of(*pending_.front().owner));
     }
 
-    /// Whether all that is pending is not worth a message, if more comes soon.
-    [[nodiscard]] bool has_little() const noexcept {
-        if (pending_.empty())
-            return true;
-        const std::uint64_t cost = costs_.of(*pending_.front().owner);
-        return cost != cost_table::unknown && cost * pending_.items() <= batch::negligible;
+    /// So many more items like those that are pending are worth a message; none if these are, or
+    /// there are none.
+    [[nodiscard]] std::uint64_t missing() const noexcept {
+        const std::uint64_t cost =
+            pending_.empty() ? cost_table::unknown : costs_.of(*pending_.front().owner);
+        if (cost == cost_table::unknown)
+            return 0;
+        const std::uint64_t enough = batch::worth_a_wake / cost + 1;
+        return enough - std::min(enough, pending_.items());
     }
 
     enum class outcome { sent, blocked, nothing };

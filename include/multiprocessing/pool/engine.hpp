@@ -5,6 +5,10 @@
 // has too little to do; a thread that waits for a result pumps until it is there, so that a short
 // task costs no wake-up in the parent; the pool's own thread does it when nobody else does, runs
 // the callbacks, and reacts to deaths and deadlines.
+//
+// A message costs as much as many short calls. So while they come one right after the other, the
+// pool's thread does not react to answers, but naps: those who submit look for answers anyhow, and
+// a little work is held back until there is more, somebody waits, or the nap ends.
 #pragma once
 
 #include <algorithm>
@@ -27,6 +31,7 @@
 #include <multiprocessing/os/spin.hpp>
 #include <multiprocessing/os/wait_set.hpp>
 #include <multiprocessing/pool/attention.hpp>
+#include <multiprocessing/pool/call_rate.hpp>
 #include <multiprocessing/pool/inbox_executor.hpp>
 #include <multiprocessing/pool/job.hpp>
 #include <multiprocessing/pool/scheduler.hpp>
@@ -70,8 +75,6 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         if (ready.load(std::memory_order_acquire))
             return true;
         refuse_if_forked();
-        if (inbox_.filled() || held_back_.load(std::memory_order_relaxed))
-            pump_if_free();
         if (spin_for(ready))
             return true;
         std::unique_lock lock(lock_);
@@ -92,14 +95,14 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
     }
     void look() override {
         refuse_if_forked();
-        if (attention_.has_news())
+        if (something_to_pump())
             pump_if_free();
     }
 
     bool cancel(job& given) override {
         refuse_if_forked();
         std::unique_lock lock(lock_);
-        pump();
+        pump(pumping::lazily);  // what is held back is not sent for this
         const bool cancelled = scheduler_.cancel(static_cast<remote_job&>(given));
         pump();
         unlock(lock);
@@ -182,22 +185,23 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         lock.lock();
     }
 
-    void inbox_filled() override {
-        if (hungry_.load(std::memory_order_acquire) || attention_.has_news())
+    void on_put() override {
+        if (hungry_.load(std::memory_order_acquire) || attention_.has_news() ||
+            inbox_.puts() >= pump_at_.load(std::memory_order_relaxed))
             pump_if_free(pumping::lazily);
     }
-    void inbox_completed() noexcept override { attention_.ring_dispatcher(); }
+    void on_complete() noexcept override { attention_.ring_dispatcher(); }
 
     // ---- pumping
 
-    /// Who submits one short call after the other pumps lazily: while the pool's thread naps, a
-    /// little work waits for more, for somebody who waits, or for the end of the nap.
+    /// While the pool's thread naps, who pumps lazily holds a little work back.
     enum class pumping { at_once, lazily };
 
     /// Moves everything that can move, and announces the jobs that are settled by that.
     void pump(pumping how = pumping::at_once) noexcept {
-        held_back_.store(scheduler_.pump(napping_ && how == pumping::lazily),
-                         std::memory_order_relaxed);
+        const std::uint64_t missing = scheduler_.pump(napping_ && how == pumping::lazily);
+        pump_at_.store(missing == 0 ? nothing_held_back : inbox_.puts() + missing,
+                       std::memory_order_relaxed);
         announce();
         hungry_.store(scheduler_.hungry(), std::memory_order_release);
         wake_dispatcher_if_needed();
@@ -233,6 +237,10 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         if (is_work_left())
             pump_if_free();
     }
+    [[nodiscard]] bool something_to_pump() const noexcept {
+        return attention_.has_news() ||
+               pump_at_.load(std::memory_order_relaxed) != nothing_held_back;
+    }
     [[nodiscard]] bool is_work_left() const noexcept {
         std::atomic_thread_fence(std::memory_order_seq_cst);
         return inbox_.filled() && hungry_.load(std::memory_order_relaxed);
@@ -266,7 +274,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         attention_.start_attending();
         const bool done = os::spin_until(
             [&] {
-                if (attention_.has_news())
+                if (something_to_pump())
                     pump_if_free();
                 return ready.load(std::memory_order_acquire);
             },
@@ -290,13 +298,13 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         const std::chrono::nanoseconds limit =
             balance() ? std::chrono::nanoseconds(supervisor::balance_interval) : wait_slice;
         attention_.waiter_falls_asleep();
+        bool quiet = false;
         if (!attention_.has_news() && !ready.load(std::memory_order_acquire)) {
             unlock(lock);
-            const bool rung = attention_.waiter_sleeps(deadline.remaining(limit));
+            quiet = !attention_.waiter_sleeps(deadline.remaining(limit));
             lock.lock();
-            if (!rung)
-                scheduler_.look_after();
         }
+        look_after(quiet);
         attention_.waiter_wakes();
         pump();
         attended_ = false;
@@ -385,7 +393,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         if (!sleeping_)
             return;
         if (napping_ && calling_back_.empty() && !scheduler_.broken())
-            return;  // it comes soon
+            return;  // it looks at the end of the nap
         const bool deadlines = scheduler_.timed() && !watches_deadlines_;
         if (!attention_.dispatcher_listens() && answers_matter())
             attention_.dispatcher_falls_asleep(true);
@@ -396,57 +404,58 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             attention_.ring_dispatcher();
     }
 
-    /// Whether one call after the other is submitted; looked at anew when some time has passed.
-    bool is_streamed_to(clock::time_point now) noexcept {
-        if (now - counted_at_ < nap / 2)
-            return streamed_to_;
-        const std::uint64_t puts = inbox_.puts();
-        streamed_to_ = puts - std::exchange(seen_puts_, puts) >= stream_puts;
-        counted_at_ = now;
-        return streamed_to_;
-    }
-
     void sleep(std::unique_lock<std::mutex>& lock) noexcept {
         sleeping_ = true;
         watches_deadlines_ = scheduler_.timed();
-        const auto before = clock::now();
-        napping_ = is_streamed_to(before) && scheduler_.open_callbacks() == 0 && !inbox_.complete();
+        napping_ = rate_.is_high(inbox_.puts(), clock::now()) && scheduler_.open_callbacks() == 0 &&
+                   !inbox_.complete();
         const bool listening = answers_matter() && !napping_;
         attention_.dispatcher_falls_asleep(listening);
         const bool news = listening && !attended_ && attention_.has_news();
-        if (!news && calling_back_.empty() && !is_work_left()) {
+        if (!news && calling_back_.empty() && (napping_ || !is_work_left())) {
             // One slice more after the last work: else each of a row of short calls, which their
             // callers look after, would wake this thread.
             const bool used = std::exchange(seen_uses_, scheduler_.uses()) != scheduler_.uses();
             const bool busy = inbox_.complete() || used || !scheduler_.all_done();
             auto limit = busy ? std::chrono::nanoseconds(wait_slice) : std::chrono::nanoseconds(-1);
             if (scheduler_.next_look() != clock::time_point::max())
-                limit = std::clamp<std::chrono::nanoseconds>(
-                    scheduler_.next_look() - before, std::chrono::nanoseconds::zero(), wait_slice);
+                limit = std::clamp<std::chrono::nanoseconds>(scheduler_.next_look() - clock::now(),
+                                                             std::chrono::nanoseconds::zero(),
+                                                             wait_slice);
+            idle_ = limit < std::chrono::nanoseconds::zero() && !napping_;
             if (napping_)
-                limit = busy ? std::min<std::chrono::nanoseconds>(limit, nap) : nap;
-            idle_ = limit < std::chrono::nanoseconds::zero();
-            unlock(lock);
+                limit = limit < std::chrono::nanoseconds::zero() ? nap : std::min(limit, nap);
+            if (napping_)
+                lock.unlock();  // what is submitted meanwhile may wait
+            else
+                unlock(lock);
+            const auto before = clock::now();
             const bool rung = os::poll_readable(events_.fd(), limit);
-            lock.lock();
-            idle_ = false;
-            const bool napped = std::exchange(napping_, false);
             const auto slept = clock::now() - before;
+            lock.lock();
             if (limit >= std::chrono::nanoseconds::zero() && slept > limit + stop_threshold)
                 scheduler_.excuse(slept - limit);
-            if (!rung && busy && !napped)
-                scheduler_.look_after();
+            if (busy)
+                look_after(!rung && !napping_);
+            idle_ = false;
         }
         napping_ = false;
         attention_.dispatcher_wakes();
         sleeping_ = false;
     }
+    /// Looks at what nobody would notice otherwise: when nothing was rung for a while, or it is a
+    /// while since somebody did.
+    void look_after(bool quiet) noexcept {
+        const auto now = clock::now();
+        if (!quiet && now - looked_after_ < wait_slice)
+            return;
+        looked_after_ = now;
+        scheduler_.look_after();
+    }
 
-    // Who submits so many calls between two looks of the pool's thread will soon submit the next
-    // one, and looks for answers then: the thread is not woken by them, but looks again after a
-    // nap.
-    static constexpr std::uint64_t stream_puts = 32;
-    static constexpr std::chrono::microseconds nap{200};
+    static constexpr std::uint64_t nothing_held_back = ~std::uint64_t{0};
+    // So long the pool's thread leaves answers to those who submit.
+    static constexpr std::chrono::nanoseconds nap = std::chrono::microseconds(200);
     // How long a thread that waits looks for its result before it sleeps: about a round trip.
     static constexpr std::chrono::microseconds waiter_spin{20};
     // A wait that lasted so much longer than asked for means that the process was stopped.
@@ -456,22 +465,22 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
     scheduler scheduler_;  // guarded by lock_
     std::size_t workers_;
     os::wait_set events_;
-    std::atomic<bool> hungry_{true};      // some worker could take more than it has
-    std::atomic<bool> held_back_{false};  // short work waits for more of it
+    std::atomic<bool> hungry_{true};  // some worker could take more than it has
+    // A little work is held back until so many calls were submitted.
+    std::atomic<std::uint64_t> pump_at_{nothing_held_back};
     std::atomic<bool> terminating_{false};
 
     std::mutex lock_;  // guards everything below, too
     std::condition_variable news_;
     std::vector<job_ref> announced_;  // of use inside announce() alone
     std::deque<job_ref> calling_back_;
-    std::size_t waiting_ = 0;      // threads that wait on news_
-    bool attended_ = false;        // a waiting thread watches the answers
-    bool sleeping_ = false;        // the pool's thread is about to poll, or polls
-    bool napping_ = false;         // it polls for a moment: others submit, and look for answers
-    bool idle_ = false;            // it polls without a limit: there was nothing to do
-    bool streamed_to_ = false;     // when the calls were counted last
-    std::uint64_t seen_puts_ = 0;  // of the inbox, then
-    clock::time_point counted_at_{};
+    std::size_t waiting_ = 0;  // threads that wait on news_
+    bool attended_ = false;    // a waiting thread watches the answers
+    bool sleeping_ = false;    // the pool's thread is about to poll, or polls
+    bool napping_ = false;     // it polls for a moment: others submit, and look for answers
+    bool idle_ = false;        // it polls without a limit: there was nothing to do
+    call_rate rate_;
+    clock::time_point looked_after_{};
     std::uint64_t seen_uses_ = 0;     // of the scheduler, when it slept last
     bool watches_deadlines_ = false;  // it knows that there are time limits
     bool server_stopped_ = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// How executors of other processes take jobs over: workers' pools and ranks' pools alike.
+// How executors whose work is done in other processes, be they workers or ranks, take jobs over.
 #pragma once
 
 #include <span>
@@ -28,14 +28,14 @@ class inbox_executor : public executor {
             return;
         inbox_.close_input();
         if (inbox_.complete())
-            inbox_completed();
+            on_complete();
     }
 
   protected:
     /// Something was put into the inbox.
-    virtual void inbox_filled() = 0;
+    virtual void on_put() = 0;
     /// Nothing will be put into it any more.
-    virtual void inbox_completed() noexcept = 0;
+    virtual void on_complete() noexcept = 0;
 
     inbox inbox_;
 
@@ -45,7 +45,7 @@ class inbox_executor : public executor {
             return;
         refuse_if_forked();
         inbox_.put(work, drawn);
-        inbox_filled();
+        on_put();
     }
 };
 

@@ -51,21 +51,23 @@ class scheduler {
     /// Moves everything that can move, once.
     /// @param lazy whether a little work may stay here: more is expected, and a message costs more
     /// than many short calls
-    /// @returns whether some did
-    bool pump(bool lazy = false) noexcept {
-        bool held_back = false;
+    /// @returns after so many more calls it is to be called again; 0 when nothing stayed for that
+    /// reason
+    std::uint64_t pump(bool lazy = false) noexcept {
+        std::uint64_t missing = 0;
         if (ended_)
-            return held_back;
+            return missing;
         take_inbox();
         guard([&] {
             collect();
-            held_back = lazy && dispatcher_.has_little();
-            if (held_back)
-                hungry_ = false;
-            else
+            if (lazy)
+                missing = dispatcher_.missing();
+            if (missing == 0)
                 dispatch();
+            else
+                hungry_ = false;
         });
-        return held_back;
+        return missing;
     }
 
     /// Reacts to deaths and deadlines, and takes work from workers that sit on it.
