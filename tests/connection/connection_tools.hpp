@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <fstream>
 #include <multiprocessing/connection.hpp>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "process/process_tools.hpp"
+#include "support/process.hpp"
 
 namespace connection_test {
 
@@ -37,6 +39,18 @@ inline std::vector<std::byte> pattern(std::size_t size, unsigned seed) {
     for (std::size_t i = 0; i < size; ++i)
         result[i] = static_cast<std::byte>(i * 31 + seed + (i >> 8));
     return result;
+}
+
+/// Whether another thread of this process sleeps in ppoll.
+inline bool somebody_polls() {
+    for (const int thread : test_support::numbers_in("/proc/self/task")) {
+        std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/syscall");
+        std::string number;
+        file >> number;
+        if (thread != ::getpid() && number == "271")
+            return true;
+    }
+    return false;
 }
 
 /// A Connection whose other end is a bare socket, which may write anything.

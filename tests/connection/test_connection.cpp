@@ -6,14 +6,12 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
 #include <system_error>
 
 #include "connection/connection_tools.hpp"
-#include "support/process.hpp"
 
 using namespace connection_test;
 using namespace std::string_literals;
@@ -32,18 +30,6 @@ struct Refuses {
         throw mp::PicklingError("not today");
     }
 };
-
-/// Whether another thread of this process sleeps in ppoll.
-bool somebody_polls() {
-    for (const int thread : test_support::numbers_in("/proc/self/task")) {
-        std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/syscall");
-        std::string number;
-        file >> number;
-        if (thread != ::getpid() && number == "271")
-            return true;
-    }
-    return false;
-}
 
 int error_of(const std::function<void()>& call) {
     try {
@@ -210,6 +196,37 @@ TEST_CASE("close() ends a call that another thread is in", "[connection]") {
     receiver.join();
     CHECK(refused);
     CHECK_THROWS_AS(left.recv<int>(), mp::EOFError);
+}
+
+TEST_CASE("close() ends a call that never has to wait", "[connection]") {
+    const auto [left, right] = mp::Pipe();
+    const int source = ::dup(left.fileno());
+    const int sink = ::dup(right.fileno());
+    std::atomic<bool> leave{false};
+    std::thread flood([&] {  // of a message that does not end
+        const unsigned char head[12] = {255, 255, 255, 255, 0, 0, 1, 0, 0, 0, 0, 0};
+        (void)!::send(source, head, sizeof head, MSG_NOSIGNAL);
+        const std::vector<char> more(1 << 16);
+        while (!leave && ::send(source, more.data(), more.size(), MSG_NOSIGNAL) > 0) {
+        }
+    });
+    std::atomic<bool> refused{false};
+    std::thread receiver([&, right = right] {
+        try {
+            (void)right.recv_bytes();
+        } catch (const mp::ValueError&) {
+            refused = true;
+        }
+    });
+    std::this_thread::sleep_for(50ms);
+    right.close();
+    receiver.join();
+    CHECK(refused);
+    leave = true;
+    ::shutdown(sink, SHUT_RDWR);
+    flood.join();
+    ::close(source);
+    ::close(sink);
 }
 
 TEST_CASE("close() ends a poll that another thread is in", "[connection]") {

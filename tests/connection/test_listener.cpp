@@ -247,3 +247,59 @@ TEST_CASE("Without descriptors a client waits until there is one", "[listener]")
     client.send(1);
     CHECK(server.recv<int>() == 1);
 }
+
+TEST_CASE("A port that is busy for one family is busy", "[listener]") {
+    connection::Listener listener(
+        connection::ListenerOptions{.address = connection::Address("127.0.0.1", 0)});
+    const auto port = listener.address().port();
+    for (const std::string host : {"127.0.0.1", "localhost"}) {
+        const auto code = errno_of(
+            [&] { (void)connection::Listener({.address = connection::Address(host, port)}); });
+        CHECK(code == EADDRINUSE);
+    }
+}
+
+TEST_CASE("A Listener that is closed during a handshake ends it", "[listener]") {
+    connection::Listener listener({.authkey = "key", .handshake_timeout = 60s});
+    const Connection mute = connection::Client(listener.address());
+    std::atomic<bool> refused{false};
+    std::thread waiting([&] {
+        try {
+            (void)listener.accept();
+        } catch (const mp::ValueError&) {
+            refused = true;
+        }
+    });
+    REQUIRE(mute.poll(10s));  // the challenge is there
+    const auto begin = std::chrono::steady_clock::now();
+    listener.close();
+    waiting.join();
+    CHECK(std::chrono::steady_clock::now() - begin < 10s);
+    CHECK(refused);
+}
+
+TEST_CASE("A Listener's port is free when close() returns", "[listener]") {
+    for (int round = 0; round < 10; ++round) {
+        auto listener = std::make_unique<connection::Listener>(
+            connection::ListenerOptions{.address = connection::Address("127.0.0.1", 0)});
+        const auto address = listener->address();
+        std::thread waiting([&] { CHECK_THROWS_AS(listener->accept(), mp::ValueError); });
+        REQUIRE(eventually(somebody_polls));
+        listener->close();
+        CHECK_NOTHROW(connection::Listener({.address = address}));
+        waiting.join();
+    }
+}
+
+TEST_CASE("A Listener moved to itself keeps its key", "[listener]") {
+    connection::Listener listener({.authkey = "key"});
+    connection::Listener& same = listener;
+    listener = std::move(same);
+    std::thread client([&] { (void)connection::Client(listener.address(), {.authkey = "key"}); });
+    CHECK_NOTHROW(listener.accept());
+    client.join();
+}
+
+TEST_CASE("A Client needs an address", "[listener]") {
+    CHECK_THROWS_AS(connection::Client(connection::Address()), mp::ValueError);
+}

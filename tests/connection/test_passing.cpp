@@ -133,6 +133,19 @@ TEST_CASE("A descriptor is sent, received, and given away once", "[passing]") {
     ::close(ends[0]);
 }
 
+TEST_CASE("A value that fails half way keeps nothing open", "[passing]") {
+    const auto [left, right] = mp::Pipe();
+    const auto [reader, writer] = mp::Pipe();
+    {
+        const std::vector<DupFd> half{DupFd(writer.fileno()), DupFd()};
+        writer.close();
+        CHECK_THROWS_AS(left.send(half), mp::PicklingError);
+    }
+    REQUIRE(reader.poll(10s));
+    CHECK_THROWS_AS(reader.recv<int>(), mp::EOFError);
+    CHECK_FALSE(right.poll());
+}
+
 TEST_CASE("A process writes to a file that it was sent", "[passing]") {
     const Watch watch;
     const Notes notes;

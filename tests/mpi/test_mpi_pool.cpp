@@ -449,10 +449,17 @@ int run_fault(const std::string& fault, int argc, char** argv) {
             }
             if (fault == "close") {
                 const auto result = pool.map_async(square, numbers(100));
+                auto drawn_later = pool.imap(square, numbers(300), {.buffersize = 8});
                 pool.close();
                 const bool refused = outcome_of([&] { pool.apply(square, {1}); }) == "ValueError";
+                std::vector<int> drawn;  // an imap made before close() goes on to its end
+                for (const int r : drawn_later)
+                    drawn.push_back(r);
                 pool.join();
-                return refused && result.get() == serial_squares(100) ? 0 : 4;
+                return refused && drawn == serial_squares(300) &&
+                               result.get() == serial_squares(100)
+                           ? 0
+                           : 4;
             }
             return 0;
         },

@@ -423,6 +423,19 @@ TEST_CASE("What a full queue refuses is kept alive by nobody", "[queues]") {
     CHECK_THROWS_AS(far.recv<int>(), mp::EOFError);
 }
 
+TEST_CASE("An item that fails half way keeps nothing open", "[queues]") {
+    const mp::Queue<std::vector<mp::reduction::DupFd>> queue;
+    const auto [reader, writer] = mp::Pipe();
+    {
+        const std::vector<mp::reduction::DupFd> half{mp::reduction::DupFd(writer.fileno()), {}};
+        writer.close();
+        CHECK_THROWS_AS(queue.put(half), mp::PicklingError);
+    }
+    CHECK(queue.empty());
+    REQUIRE(reader.poll(5s));
+    CHECK_THROWS_AS(reader.recv<int>(), mp::EOFError);
+}
+
 TEST_CASE("Queues that are no more leave nothing in their process", "[queues]") {
     if (test_support::sanitized)
         return;  // freed memory is kept there

@@ -374,6 +374,48 @@ TEST_CASE("Names stay while a forked child lives, whatever became of the family'
     ::unlink(("/dev/shm/" + name).c_str());
 }
 
+TEST_CASE("The name of a lock that was sent to nobody is removed with the family",
+          "[shared_memory]") {
+    const std::string name = unused_name();
+    const auto exists_now = [&] {
+        return exists("multiprocessing-" + std::to_string(::geteuid()) + "-test-" + name);
+    };
+    const pid_t pid = start_family([&] {
+        const auto block =
+            mp::detail::shared_block::open_named("test", name, 64, [](std::byte*) {});
+        (void)mp::dumps(block);
+        if (!exists_now())
+            std::fprintf(stderr, "family: the block has no name\n");
+    });
+    ::waitpid(pid, nullptr, 0);
+    CHECK(test_support::eventually([&] { return !exists_now(); }));
+}
+
+TEST_CASE("A forked child reads a block that another thread was reading", "[shared_memory]") {
+    const ShareableList list{7};
+    std::atomic<bool> leave{false};
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 2; ++i)
+        readers.emplace_back([&] {
+            while (!leave)
+                (void)list.shm().size();
+        });
+    for (int i = 0; i < 300; ++i) {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            ::alarm(10);
+            ::_exit(list.shm().size() > 0 ? 0 : 1);
+        }
+        int status = -1;
+        ::waitpid(pid, &status, 0);
+        REQUIRE(status == 0);
+    }
+    leave = true;
+    for (auto& reader : readers)
+        reader.join();
+    list.shm().unlink();
+}
+
 TEST_CASE("A block that was only attached to outlives the family that did", "[shared_memory]") {
     const SharedMemory block({.create = true, .size = 8});
     const pid_t pid = start_family([&] {
@@ -547,6 +589,17 @@ TEST_CASE("ShareableList is opened by its name and travels by it", "[shareable_l
     CHECK(empty.size() == 0);
     CHECK_THROWS_AS(empty.at(0), std::out_of_range);
     empty.shm().unlink();
+}
+
+TEST_CASE("A ShareableList is not received from a block that holds none", "[shareable_list]") {
+    const ShareableList list{1, 2};
+    const std::string name = list.shm().name();
+    const auto bytes = mp::dumps(list);
+    list.shm().unlink();
+    const SharedMemory other({.name = name, .create = true, .size = 64});
+    std::ranges::fill(other.buf(), std::byte{255});
+    CHECK_THROWS_AS(mp::loads<ShareableList>(bytes), mp::UnpicklingError);
+    other.unlink();
 }
 
 TEST_CASE("Copies of a ShareableList are handles to it", "[shareable_list]") {

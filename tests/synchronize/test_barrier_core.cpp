@@ -128,6 +128,17 @@ TEST_CASE("A deadline passes also while another party carries out the action", "
     CHECK(pass(*barrier) == broken);
 }
 
+TEST_CASE("Who waits learns of a party that came too late to take the mutex", "[synchronize]") {
+    const Shared<barrier_core> barrier(3u, -1);
+    Child first = arriving(barrier);
+    REQUIRE(barrier->mutex.lock() == mp::os::grant::acquired);
+    Child late([&] { return pass(*barrier, Deadline(0ms)); });
+    CHECK(late.join() == broken);
+    barrier->mutex.unlock();
+    CHECK(first.join() == broken);
+    CHECK(barrier->arrived == 0);
+}
+
 TEST_CASE("Abort and reset send those who wait away", "[synchronize]") {
     const bool aborted = GENERATE(false, true);
     const Shared<barrier_core> barrier(3u, -1);

@@ -2,11 +2,13 @@
 // Condition: waiting under its lock, and under one that was given.
 #include <multiprocessing/synchronize/condition.hpp>
 
+#include <atomic>
 #include <concepts>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include <multiprocessing/serialization/pickle.hpp>
 
@@ -63,6 +65,28 @@ TEST_CASE("wait_for gives what the predicate said last", "[synchronize]") {
     });
     CHECK(pointer == &kept);
     CHECK(condition.wait_for([] { return std::make_unique<int>(3); }) != nullptr);
+}
+
+TEST_CASE("The time that wait_for asks first is not taken off its timeout", "[synchronize]") {
+    const mp::Condition condition;
+    const std::unique_lock guard(condition);
+    std::atomic<bool> said{false};
+    std::thread other;
+    CHECK(condition.wait_for(
+        [&] {
+            if (!other.joinable()) {
+                std::this_thread::sleep_for(200ms);
+                other = std::thread([&] {
+                    std::this_thread::sleep_for(50ms);
+                    const std::unique_lock lock(condition);
+                    said = true;
+                    condition.notify();
+                });
+            }
+            return said.load();
+        },
+        150ms));
+    other.join();
 }
 
 TEST_CASE("Who does not hold the lock may neither wait nor notify", "[synchronize]") {

@@ -262,6 +262,28 @@ TEST_CASE("Of more waiters than there are places as many are woken as are notifi
     CHECK(board->condition.crowd_size == 0);
 }
 
+TEST_CASE("What had reached a killed waiter goes on to the crowd", "[synchronize]") {
+    const Shared<Board> board;
+    constexpr std::size_t places = 62;
+    std::vector<Child> seated;
+    for (std::size_t i = 0; i < places; ++i)
+        seated.push_back(waiting(board));
+    Child crowd([&] { return wait_once(*board); });
+    REQUIRE(eventually([&] {
+        board->acquire();
+        const std::uint32_t size = board->condition.crowd_size;
+        board->lock.release();
+        return size == 1;
+    }));
+    ::kill(seated[0].pid(), SIGSTOP);
+    board->notify(places);
+    for (std::size_t i = 1; i < places; ++i)
+        CHECK(seated[i].join() == 0);
+    ::kill(seated[0].pid(), SIGKILL);
+    CHECK(seated[0].join() == -SIGKILL);
+    CHECK(crowd.join() == 0);
+}
+
 TEST_CASE("An interrupted wait holds the lock when it throws", "[synchronize]") {
     const Shared<Board> board;
     board->acquire();

@@ -66,7 +66,13 @@ class Connection {
         if (!readable && !writable)
             throw ValueError("Connection: it must be readable or writable");
         os::require_stream_socket(handle);
-        end_ = std::make_shared<detail::connection_end>(os::descriptor(handle), readable, writable);
+        os::descriptor owner(handle);
+        try {
+            end_ = std::make_shared<detail::connection_end>(std::move(owner), readable, writable);
+        } catch (...) {
+            (void)owner.release();
+            throw;
+        }
     }
 
     /// Sends a value.
@@ -80,13 +86,14 @@ class Connection {
         if constexpr (Picklable<T>) {
             detail::connection_end& to = end();
             detail::heap_buffer buffer;
-            detail::dump(buffer, value);
             try {
+                detail::dump(buffer, value);
                 to.send(buffer.bytes());
             } catch (...) {  // nobody will receive it whole
+                constexpr std::size_t header = sizeof(detail::pickle_header);
                 if constexpr (!detail::flat<T>)
-                    detail::withdraw<T>(detail::input_cursor(
-                        buffer.bytes().subspan(sizeof(detail::pickle_header))));
+                    if (buffer.size() > header)
+                        detail::withdraw<T>(detail::input_cursor(buffer.bytes().subspan(header)));
                 throw;
             }
         }
@@ -217,7 +224,7 @@ class Connection {
         if constexpr (Archive::is_saving::value) {
             if (closed())
                 throw PicklingError("pickling: a closed Connection");
-            ticket = detail::deposit_descriptor(fileno());
+            ticket = detail::deposit_descriptor(end().keep()->get());
         }
         archive& ticket& reads& writes;
         if constexpr (Archive::is_loading::value)
@@ -230,7 +237,8 @@ class Connection {
     friend void keep_open(Connection& connection) {
         if (!connection.closed())
             connection.end_ = std::make_shared<detail::connection_end>(
-                os::duplicate(connection.fileno()), connection.readable(), connection.writable());
+                os::duplicate(connection.end().keep()->get()), connection.readable(),
+                connection.writable());
     }
 
   private:

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -35,7 +36,10 @@ class connection_end {
   public:
     /// @param fd a connected stream socket
     connection_end(os::descriptor fd, bool readable, bool writable)
-        : owner_(std::move(fd)), fd_(owner_.get()), readable_(readable), writable_(writable) {}
+        : owner_(std::make_shared<const os::descriptor>(std::move(fd))),
+          fd_(owner_->get()),
+          readable_(readable),
+          writable_(writable) {}
     connection_end(const connection_end&) = delete;
     connection_end& operator=(const connection_end&) = delete;
 
@@ -49,11 +53,20 @@ class connection_end {
         return fd_;
     }
 
+    /// The descriptor, which stays open as long as somebody holds it.
+    /// @throws ValueError when it is closed
+    [[nodiscard]] std::shared_ptr<const os::descriptor> keep() const {
+        const std::scoped_lock lock(owning_);
+        require_open();
+        return owner_;
+    }
+
     /// Calls that other threads are in end first, within a slice.
     void close() noexcept {
         if (closed_.exchange(true))
             return;
         const std::scoped_lock both(sending_, receiving_);
+        const std::scoped_lock lock(owning_);
         owner_.reset();
     }
 
@@ -81,8 +94,11 @@ class connection_end {
             throw ValueError("Connection: this end does not send");
         const frame_header header(message.size());
         std::span<const std::byte> head = header.bytes();
+        int transfers = 0;
         try {
             while (!head.empty() || !message.empty()) {
+                if (++transfers > short_message)
+                    pause(deadline);
                 const os::transfer sent = os::send_some(fd_, head, message);
                 if (sent.state == os::transfer_state::closed)
                     throw EOFError("connection: the other end is closed");
@@ -114,7 +130,10 @@ class connection_end {
         const std::unique_lock lock = take(receiving_, deadline);
         require_readable();
         bool begun = false;
+        int transfers = 0;
         const auto source = [&](std::span<std::byte> target) {
+            if (++transfers > short_message)
+                pause(deadline);
             const std::size_t got = receive_some(target, deadline);
             begun = begun || got > 0;
             return got;
@@ -143,6 +162,10 @@ class connection_end {
             throw ValueError("Connection: this end does not receive");
     }
 
+    // A message that takes more transfers looks between them, as before a wait, whether it shall
+    // go on: the other side may never let it wait.
+    static constexpr int short_message = 4;
+
     /// Before every wait.
     void pause(const Deadline& deadline) const {
         require_open();
@@ -168,7 +191,8 @@ class connection_end {
         return got.size;
     }
 
-    os::descriptor owner_;
+    mutable os::fork_safe_lock owning_;  // guards owner_ against close()
+    std::shared_ptr<const os::descriptor> owner_;
     const int fd_;
     std::atomic<bool> closed_{false};
     std::atomic<bool> readable_;

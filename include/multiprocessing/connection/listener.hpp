@@ -2,13 +2,17 @@
 // Listener and Client: connections between processes that have nothing in common but an address.
 #pragma once
 
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <multiprocessing/connection/address.hpp>
@@ -97,12 +101,44 @@ class listening_socket {
         const std::scoped_lock lock(lock_);
         return socket_;
     }
+    /// Calls that other threads are in end first, within a slice: then the address is free again.
     void close() noexcept {
         std::shared_ptr<const os::descriptor> last;
-        const std::scoped_lock lock(lock_);
-        if (path_)
-            path_->remove();
-        last.swap(socket_);
+        std::list<Connection> strangers;
+        {
+            const std::scoped_lock lock(lock_);
+            if (path_)
+                path_->remove();
+            last.swap(socket_);
+            strangers.swap(strangers_);
+        }
+        for (const Connection& one : strangers)
+            one.close();
+        for (const Deadline end(2 * wait_slice); last.use_count() > 1 && !end.expired();)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+
+    /// Calls `prove` with a client that has not proven itself; close() closes the connection.
+    template <class Prove>
+    void with_stranger(const Connection& client, Prove prove) {
+        std::list<Connection> one{client};
+        const auto place = one.begin();
+        {
+            const std::scoped_lock lock(lock_);
+            strangers_.splice(strangers_.end(), one);
+        }
+        const auto forget = [&] {
+            const std::scoped_lock lock(lock_);
+            if (socket_)  // else close() has taken it
+                one.splice(one.end(), strangers_, place);
+        };
+        try {
+            prove();
+        } catch (...) {
+            forget();
+            throw;
+        }
+        forget();
     }
 
     [[nodiscard]] std::optional<connection::Address> last_accepted() const {
@@ -119,13 +155,19 @@ class listening_socket {
         const auto name = "listener-" + std::to_string(os::random_number<std::uint64_t>());
         return std::filesystem::temp_directory_path() / name;
     }
+    static bool is_not_available(const std::system_error& error) noexcept {
+        const int code = error.code().value();
+        return code == EADDRNOTAVAIL || code == EAFNOSUPPORT || code == EPROTONOSUPPORT;
+    }
     static os::descriptor bind(const connection::Address& address) {
         const auto candidates = socket_addresses(address);
         for (std::size_t i = 0;; ++i) {
             try {
                 return os::bind_stream(candidates[i]);
             } catch (const std::system_error& error) {
-                if (i + 1 == candidates.size())
+                // A busy port of one family is not made good by a free one of the other: clients
+                // would reach whoever has the first.
+                if (i + 1 == candidates.size() || !is_not_available(error))
                     throw std::system_error(error.code(), "Listener at " + to_text(address));
             }
         }
@@ -136,6 +178,7 @@ class listening_socket {
     std::optional<socket_path> path_;
     connection::Address address_;
     std::optional<connection::Address> last_accepted_;
+    std::list<Connection> strangers_;  // clients that have not proven themselves
 };
 
 }  // namespace detail
@@ -160,7 +203,12 @@ class Listener {
         socket_ = std::make_unique<detail::listening_socket>(options_.address, options_.backlog);
     }
     Listener(Listener&&) noexcept = default;
-    Listener& operator=(Listener&&) noexcept = default;
+    Listener& operator=(Listener&& other) noexcept {
+        Listener taken(std::move(other));  // a string that is assigned to itself is empty
+        std::swap(options_, taken.options_);
+        std::swap(socket_, taken.socket_);
+        return *this;
+    }
     ~Listener() = default;
 
     /// Waits for a client.
@@ -219,9 +267,16 @@ class Listener {
     void authenticate(const Connection& connection) const {
         if (!options_.authkey)
             return;
-        detail::handshake messages(connection, options_.handshake_timeout);
-        detail::deliver_challenge(messages, *options_.authkey);
-        detail::answer_challenge(messages, *options_.authkey);
+        try {
+            socket_->with_stranger(connection, [&] {
+                detail::handshake messages(connection, options_.handshake_timeout);
+                detail::deliver_challenge(messages, *options_.authkey);
+                detail::answer_challenge(messages, *options_.authkey);
+            });
+        } catch (const ValueError&) {  // the connection is closed, because this is
+            (void)open_socket("Listener.accept");
+            throw;
+        }
     }
 
     ListenerOptions options_;
@@ -232,12 +287,14 @@ class Listener {
 /// @throws std::system_error (ECONNREFUSED, ENOENT, ...) when nobody listens there
 /// @throws AuthenticationError when the keys differ, one side has none, or the listener does not
 ///     accept in time
-/// @throws KeyboardInterrupt under an InterruptGuard
+/// @throws KeyboardInterrupt under an InterruptGuard; ValueError when the address is empty
 /// @note Without a key it returns when the system has connected, before the listener accepts; while
 ///     the listener's backlog is full it waits, as long as that lasts.
 /// @par Python `multiprocessing.connection.Client`, which waits for ever for a full backlog, and
 ///     for a listener that does not answer
 inline Connection Client(const Address& address, ClientOptions options = {}) {
+    if (address.empty())
+        throw ValueError("Client: the address is empty");
     if (options.authkey)
         detail::require_hmac();
     const detail::Deadline deadline =

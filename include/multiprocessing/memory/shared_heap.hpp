@@ -130,6 +130,7 @@ class shared_heap {
 
     shared_heap() {
         segment_table::instance();  // its fork handlers come before these
+        (void)os::forks_since_start();  // and so do those that count: what is made before is counted
         // A forked child may not cut blocks from segments of which its parent cuts, too.
         os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
                     [] {

@@ -242,6 +242,7 @@ class tracker_main {
     /// Of a process that dies, the connection may be closed before the files: a name that is in use
     /// is tried again for a while. Whoever else uses it removes it.
     void remove_names() noexcept {
+        entries_.clear();  // a named segment that was sent is in use as long as it is open here
         const auto end = std::chrono::steady_clock::now() + dying;
         for (;;) {
             std::erase_if(names_, [](const recorded_name& one) {

@@ -67,12 +67,13 @@ class queue_handle {
         } else if constexpr (Picklable<T>) {
             // User code runs here and not under the queue's lock.
             std::conditional_t<flat<T>, gathering_buffer, heap_buffer> buffer;
-            save(buffer, value);
             const auto write = [&](std::byte* target) { buffer.copy_to(target); };
             if constexpr (flat<T>) {
+                save(buffer, value);
                 return memory.put(buffer.whole_size(), write, deadline);
             } else {
                 try {
+                    save(buffer, value);
                     if (memory.put(buffer.whole_size(), write, deadline))
                         return true;
                 } catch (...) {

@@ -217,8 +217,13 @@ class ShareableList {
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
         memory_.serialize(archive, version);
-        if constexpr (Archive::is_loading::value)
-            layout().check();
+        if constexpr (Archive::is_loading::value) {
+            try {
+                layout().check();
+            } catch (const ValueError& error) {  // the name is another block's by now
+                throw UnpicklingError(error.what());
+            }
+        }
     }
 
   private:

@@ -18,6 +18,7 @@
 #include <multiprocessing/core/count.hpp>
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/memory/tracker.hpp>
+#include <multiprocessing/os/fork_safe_lock.hpp>
 #include <multiprocessing/os/memory_map.hpp>
 #include <multiprocessing/os/named_memory.hpp>
 #include <multiprocessing/os/random.hpp>
@@ -112,7 +113,7 @@ class named_mapping {
 
     const std::string name_;
     const recorded_name record_;
-    mutable std::mutex mutex_;
+    mutable os::fork_safe_lock mutex_;  // of this process
     os::memory_map map_;
 };
 

@@ -75,8 +75,8 @@ class Barrier {
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
+        action_.serialize(archive, version);  // may throw: then the block did not depart
         block_.template serialize_as<detail::barrier_core>(archive, version);
-        action_.serialize(archive, version);
     }
 
   private:

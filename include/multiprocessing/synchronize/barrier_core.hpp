@@ -49,8 +49,10 @@ struct barrier_core {
         std::uint32_t index = 0;
         {
             const section guard(*this, mutex.lock_unless_interrupted(deadline));
-            if (!guard)
+            if (!guard) {
                 broken = 1;
+                os::futex_wake_all(round);  // one of those who wait ends the round
+            }
             if (broken != 0)
                 throw_broken();
             mine = round;
@@ -136,10 +138,14 @@ struct barrier_core {
         if (round == mine)
             --arrived;
     }
+    /// A party that died, or one that came too late to take the mutex, may have left this to do.
     void look_after() {
         const os::grant got = mutex.try_lock();
-        if (got != os::grant::refused)
-            const section guard(*this, got);
+        if (got == os::grant::refused)
+            return;
+        const section guard(*this, got);
+        if (broken != 0 && arrived != 0)
+            end_round(true);
     }
 
     void break_up() noexcept {
@@ -158,7 +164,7 @@ struct barrier_core {
     }
     [[nodiscard]] bool was_broken(std::uint32_t ended) const noexcept {
         const bool noted = (broken_rounds & bit_of(ended)) != 0;
-        return noted || round - ended > 64;  // its note is overwritten: better broken than not
+        return noted || round - ended >= 64;  // its note is overwritten: better broken than not
     }
     static std::uint64_t bit_of(std::uint32_t number) noexcept {
         return std::uint64_t{1} << (number % 64);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -58,12 +59,12 @@ class Condition {
     /// @returns what it said
     template <detail::awaitable_predicate Predicate>
     auto wait_for(Predicate predicate) const {
-        return wait_for_until(predicate, detail::Deadline());
+        return wait_until_true(predicate);
     }
     /// The same. @returns what the predicate said last, when the timeout passes before
     template <detail::awaitable_predicate Predicate>
     auto wait_for(Predicate predicate, Timeout timeout) const {
-        return wait_for_until(predicate, detail::Deadline(timeout));
+        return wait_until_true(predicate, timeout);
     }
 
     /// Wakes the `n` that have waited longest; they go on when the caller gives the lock back.
@@ -109,13 +110,16 @@ class Condition {
         require_held(call);
         return core().wait(lock_.core(), deadline);
     }
-    template <class Predicate>
-    auto wait_for_until(Predicate& predicate, const detail::Deadline& deadline) const {
+    template <class Predicate, class... Limit>
+    auto wait_until_true(Predicate& predicate, Limit... timeout) const {
+        std::optional<detail::Deadline> deadline;
         for (;;) {
             auto said = predicate();
             if (said)
                 return said;
-            if (!wait_until(deadline, "Condition.wait_for"))
+            if (!deadline)
+                deadline.emplace(timeout...);  // the time of the first question does not count
+            if (!wait_until(*deadline, "Condition.wait_for"))
                 return predicate();
         }
     }

@@ -87,13 +87,7 @@ struct condition_core {
             pass_on();
             count = wake(count, arrivals);
         }
-        const auto calls =
-            static_cast<std::uint32_t>(std::min<std::uint64_t>(count, crowd_size - crowd_calls));
-        if (calls > 0) {
-            crowd_calls += calls;
-            ++crowd;
-            os::futex_wake(crowd, calls);
-        }
+        call_crowd(count);
     }
 
   private:
@@ -163,8 +157,19 @@ struct condition_core {
             const bool lost = dead.notified.load(std::memory_order_relaxed) != 0;
             dead.free();
             if (lost)
-                wake(1, dead.heard);
+                call_crowd(wake(1, dead.heard));
         }
+    }
+
+    /// Notifies so many of the crowd, as far as there are any that are not.
+    void call_crowd(std::uint64_t count) noexcept {
+        const auto calls =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(count, crowd_size - crowd_calls));
+        if (calls == 0)
+            return;
+        crowd_calls += calls;
+        ++crowd;
+        os::futex_wake(crowd, calls);
     }
 
     /// Notifies the oldest `count` that are not yet, of those with tickets up to `last`.
