@@ -118,19 +118,21 @@ class listening_socket {
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 
-    /// Calls `prove` with a client that has not proven itself; close() closes the connection.
+    /// Calls `prove` while a client has not proven itself; close() closes its connection.
+    /// @throws ValueError when the listener is closed, also meanwhile; what `prove` throws
     template <class Prove>
     void with_stranger(const Connection& client, Prove prove) {
         std::list<Connection> one{client};
         const auto place = one.begin();
         {
             const std::scoped_lock lock(lock_);
+            require_open();
             strangers_.splice(strangers_.end(), one);
         }
         const auto forget = [&] {
             const std::scoped_lock lock(lock_);
-            if (socket_)  // else close() has taken it
-                one.splice(one.end(), strangers_, place);
+            require_open();  // else close() has taken it
+            one.splice(one.end(), strangers_, place);
         };
         try {
             prove();
@@ -151,6 +153,10 @@ class listening_socket {
     }
 
   private:
+    void require_open() const {
+        if (!socket_)
+            throw ValueError("Listener.accept: the listener is closed");
+    }
     static std::string arbitrary_path() {
         const auto name = "listener-" + std::to_string(os::random_number<std::uint64_t>());
         return std::filesystem::temp_directory_path() / name;
@@ -267,16 +273,11 @@ class Listener {
     void authenticate(const Connection& connection) const {
         if (!options_.authkey)
             return;
-        try {
-            socket_->with_stranger(connection, [&] {
-                detail::handshake messages(connection, options_.handshake_timeout);
-                detail::deliver_challenge(messages, *options_.authkey);
-                detail::answer_challenge(messages, *options_.authkey);
-            });
-        } catch (const ValueError&) {  // the connection is closed, because this is
-            (void)open_socket("Listener.accept");
-            throw;
-        }
+        socket_->with_stranger(connection, [&] {
+            detail::handshake messages(connection, options_.handshake_timeout);
+            detail::deliver_challenge(messages, *options_.authkey);
+            detail::answer_challenge(messages, *options_.authkey);
+        });
     }
 
     ListenerOptions options_;
