@@ -301,5 +301,6 @@ TEST_CASE("A Listener moved to itself keeps its key", "[listener]") {
 }
 
 TEST_CASE("A Client needs an address", "[listener]") {
-    CHECK_THROWS_AS(connection::Client(connection::Address()), mp::ValueError);
+    // an empty Unix address would be an abstract name that anybody may have taken
+    CHECK(errno_of([] { (void)connection::Client(connection::Address()); }) == EDESTADDRREQ);
 }

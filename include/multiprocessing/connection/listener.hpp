@@ -288,14 +288,14 @@ class Listener {
 /// @throws std::system_error (ECONNREFUSED, ENOENT, ...) when nobody listens there
 /// @throws AuthenticationError when the keys differ, one side has none, or the listener does not
 ///     accept in time
-/// @throws KeyboardInterrupt under an InterruptGuard; ValueError when the address is empty
+/// @throws KeyboardInterrupt under an InterruptGuard
 /// @note Without a key it returns when the system has connected, before the listener accepts; while
 ///     the listener's backlog is full it waits, as long as that lasts.
 /// @par Python `multiprocessing.connection.Client`, which waits for ever for a full backlog, and
 ///     for a listener that does not answer
 inline Connection Client(const Address& address, ClientOptions options = {}) {
     if (address.empty())
-        throw ValueError("Client: the address is empty");
+        os::throw_system_error("Client: the address is empty", EDESTADDRREQ);
     if (options.authkey)
         detail::require_hmac();
     const detail::Deadline deadline =
