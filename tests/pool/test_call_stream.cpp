@@ -34,7 +34,7 @@ TEST_CASE("The last calls of a stream are executed soon although nobody waits", 
     const Watch watch;
     mp::Pool<> pool(2);
     Board board;
-    constexpr int count = 3000;
+    constexpr int count = 1000;
     std::vector<Clock::duration> delays;
     for (int round = 1; round <= 21; ++round) {
         const auto results = stream(pool, board, count);
@@ -43,7 +43,8 @@ TEST_CASE("The last calls of a stream are executed soon although nobody waits", 
         delays.push_back(Clock::now() - submitted);
     }
     std::ranges::nth_element(delays, delays.begin() + 10);
-    CHECK(delays[10] < 50ms);  // a pool that looks again after its usual 100 ms is too late
+    // A pool that looks again after its usual 100 ms is too late.
+    CHECK(delays[10] < (sanitized ? 1000ms : 50ms));
 }
 
 TEST_CASE("Short calls of a stream pass one that is long", "[pool][stream]") {

@@ -393,6 +393,7 @@ TEST_CASE("The name of a lock that was sent to nobody is removed with the family
 
 TEST_CASE("A forked child reads a block that another thread was reading", "[shared_memory]") {
     const ShareableList list{7};
+    list.shm().unlink();  // other programs' tests would take the name for something left behind
     std::atomic<bool> leave{false};
     std::vector<std::thread> readers;
     for (int i = 0; i < 2; ++i)
@@ -413,7 +414,6 @@ TEST_CASE("A forked child reads a block that another thread was reading", "[shar
     leave = true;
     for (auto& reader : readers)
         reader.join();
-    list.shm().unlink();
 }
 
 TEST_CASE("A block that was only attached to outlives the family that did", "[shared_memory]") {
