@@ -47,6 +47,15 @@ void exchange(connection::Listener& listener) {
     CHECK_THROWS_AS(server.recv<int>(), mp::EOFError);
 }
 
+/// For threads, in which nothing is checked: ends when the listener is closed.
+void accept_until_closed(connection::Listener& listener) {
+    try {
+        for (;;)
+            (void)listener.accept();
+    } catch (const mp::ValueError&) {
+    }
+}
+
 bool has_ipv6() {
     const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const bool found =
@@ -283,7 +292,7 @@ TEST_CASE("A Listener's port is free when close() returns", "[listener]") {
         auto listener = std::make_unique<connection::Listener>(
             connection::ListenerOptions{.address = connection::Address("127.0.0.1", 0)});
         const auto address = listener->address();
-        std::thread waiting([&] { CHECK_THROWS_AS(listener->accept(), mp::ValueError); });
+        std::thread waiting([&] { accept_until_closed(*listener); });
         REQUIRE(eventually(somebody_polls));
         listener->close();
         CHECK_NOTHROW(connection::Listener({.address = address}));
