@@ -20,29 +20,6 @@ std::string repeat(const std::string& text) {
     return text + text;
 }
 
-using Clock = std::chrono::steady_clock;
-
-std::int64_t now() {
-    return Clock::now().time_since_epoch().count();
-}
-
-void work_for(std::chrono::nanoseconds time) {
-    for (const auto end = Clock::now() + time; Clock::now() < end;) {
-    }
-}
-
-int work_microseconds(int microseconds) {
-    work_for(std::chrono::microseconds(microseconds));
-    return microseconds;
-}
-
-/// Says when it began, and takes less than its limit.
-int begin_and_work(BoardRef board) {
-    cells(board)[arrivals] = now();
-    work_for(400us);
-    return 0;
-}
-
 int recurse(int depth) {
     if (depth == 0) {
         return 1;
@@ -246,30 +223,4 @@ TEST_CASE("A long queue of tiny calls is answered", "[stress][pool]") {
         REQUIRE(results[static_cast<std::size_t>(i)].get() == (i % 40000) * (i % 40000));
     }
     CHECK(pool.map(square, numbers(40000)) == serial_squares(40000));
-}
-
-TEST_CASE("An item that ends at its limit does not take the next one with it", "[stress][pool]") {
-    const Watch watch;
-    mp::Pool<> pool(1);
-    Board board;
-    constexpr auto limit = 1ms;
-    for (long trial = 0; trial < scaled(600); ++trial) {
-        // The pool's thread is late by up to 100 us, and finds the first item at its very end.
-        const int long_enough = 1000 + static_cast<int>(trial * 7 % 150);
-        board[arrivals] = 0;
-        std::atomic<std::int64_t> rejected{0};
-        auto late = pool.apply_async(work_microseconds, {long_enough}, {.timeout = limit});
-        auto next = pool.apply_async(
-            begin_and_work, {board.ref()},
-            {.timeout = limit,
-             .error_callback = [&](const std::exception_ptr&) { rejected = now(); }});
-        const std::string end = outcome(late);
-        REQUIRE((end == "value" || end == "TimeoutError"));
-        const std::string after = outcome(next);
-        // On a busy machine it may be late by itself: then it began a while before.
-        if (after != "value") {
-            REQUIRE(after == "TimeoutError");
-            REQUIRE(std::chrono::nanoseconds(rejected - board[arrivals]) >= limit);
-        }
-    }
 }

@@ -129,8 +129,9 @@ class shared_heap {
     };
 
     shared_heap() {
-        segment_table::instance();  // its fork handlers come before these
-        (void)os::forks_since_start();  // and so do those that count: what is made before is counted
+        // Their fork handlers come before these: what is made before a fork is counted so.
+        segment_table::instance();
+        (void)os::forks_since_start();
         // A forked child may not cut blocks from segments of which its parent cuts, too.
         os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
                     [] {

@@ -50,7 +50,7 @@ struct batch {
     static constexpr std::uint64_t quantum = 100'000;           // nanoseconds of work in a message
     static constexpr std::uint64_t prefetch_limit = 5'000'000;  // longer items are not queued ahead
     static constexpr std::uint64_t negligible = 10'000;  // less work is not worth a second wake-up
-    static constexpr std::uint64_t worth_a_wake = 50'000;  // less work waits for more that comes soon
+    static constexpr std::uint64_t worth_a_wake = 50'000;  // less work waits for more of it
 
     std::uint64_t share;      // of what is pending, a worker's: in items
     std::uint64_t items = 0;  // in the message
