@@ -116,12 +116,16 @@ class cluster final : public inbox_executor {
     /// No more calls; the ranks are dismissed when everything submitted is done, and no input is
     /// open.
     void close() noexcept {
+        if (forked())
+            return;
         inbox_.close();
         wake();
     }
     /// No more calls; those that are not done fail with CancelledError. What the ranks execute,
     /// they go on with; workers of theirs are killed.
     void terminate() noexcept {
+        if (forked())
+            return;
         inbox_.seal();
         terminating_.store(true, std::memory_order_release);
         wake();

@@ -34,6 +34,9 @@ class dispatcher {
 
     /// Removes everything that is pending.
     std::deque<slice> take_all() noexcept { return pending_.take_all(); }
+    /// What is left of a message that was packed last, and of which nobody else knows when that
+    /// failed for want of memory.
+    [[nodiscard]] const flight& packed() const noexcept { return packed_; }
 
     /// How many messages the worker should have for the work at the front.
     [[nodiscard]] bool wants_more(const worker_slot& worker) const noexcept {
@@ -63,7 +66,8 @@ class dispatcher {
     /// @returns blocked when the worker is inside its queue, nothing when no work is left or there
     /// is no memory for it at the moment
     outcome send_next(worker_slot& worker, std::size_t workers, std::vector<job_ref>& rejected) {
-        flight packed;
+        packed_ = flight{};
+        flight& packed = packed_;
         const std::uint64_t chunks_left = worker.chunks_left;
         pack(worker, workers, packed, rejected);
         if (packed.items == 0)
@@ -172,6 +176,7 @@ class dispatcher {
     pending_work pending_;
     cost_table costs_;
     run_writer runs_;
+    flight packed_;
     spill_buffer message_;
     alignas(16) std::byte buffer_[channel_layout::message_size];
 };

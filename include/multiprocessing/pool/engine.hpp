@@ -84,10 +84,12 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
                 serve_nested(lock);
             if (ready.load(std::memory_order_acquire) || deadline.expired())
                 break;
-            if (attended_)
-                wait_for_news(lock, deadline.remaining());
-            else
+            if (is_own_thread())
+                sleep(lock, deadline.remaining());
+            else if (!attended_)
                 attend(lock, ready, deadline);
+            else if (!is_work_left())
+                wait_for_news(lock, deadline.remaining());
             throw_interrupt_without(lock);
         }
         unlock(lock);
@@ -119,11 +121,15 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
 
     /// No more calls; the workers end when everything submitted is done, and no input is open.
     void close() noexcept {
+        if (forked())
+            return;
         inbox_.close();
         attention_.ring_dispatcher();
     }
     /// Ends at once: calls that are not done fail with CancelledError, workers are killed.
     void terminate() noexcept {
+        if (forked())
+            return;
         inbox_.seal();
         terminating_.store(true, std::memory_order_release);
         attention_.ring_dispatcher();
@@ -186,7 +192,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
     }
 
     void on_put() override {
-        if (hungry_.load(std::memory_order_acquire) || attention_.has_news() ||
+        if (hungry_.load(std::memory_order_seq_cst) || attention_.has_news() ||
             inbox_.puts() >= pump_at_.load(std::memory_order_relaxed))
             pump_if_free(pumping::lazily);
     }
@@ -223,8 +229,12 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         for (;;) {
             std::atomic_thread_fence(std::memory_order_seq_cst);
             std::unique_lock lock(lock_, std::try_to_lock);
-            if (!lock.owns_lock())
-                return;  // its holder looks into the inbox when it unlocks
+            if (!lock.owns_lock()) {
+                // Its holder looks into the inbox when it unlocks, unless it is about to wait for a
+                // thread that attends.
+                attention_.ring_waiter_if_asleep();
+                return;
+            }
             pump(how);
             lock.unlock();
             if (!is_work_left())
@@ -239,7 +249,8 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
     }
     [[nodiscard]] bool something_to_pump() const noexcept {
         return attention_.has_news() ||
-               pump_at_.load(std::memory_order_relaxed) != nothing_held_back;
+               pump_at_.load(std::memory_order_relaxed) != nothing_held_back ||
+               (inbox_.filled() && hungry_.load(std::memory_order_relaxed));
     }
     [[nodiscard]] bool is_work_left() const noexcept {
         std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -265,6 +276,8 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         attention_.ring_waiter_if_asleep();
         if (waiting_ != 0)
             news_.notify_all();
+        if (sleeping_ && calling_)
+            attention_.ring_dispatcher();
     }
 
     // ---- waiting
@@ -290,13 +303,19 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             attention_.ring_dispatcher();
     }
 
-    /// Watches the workers' answers on behalf of all threads until the job is ready, or a slice.
+    /// Watches the workers' answers on behalf of all threads until the job is ready, or a slice;
+    /// while the pool's thread runs a callback, deaths and deadlines, too.
     void attend(std::unique_lock<std::mutex>& lock, const std::atomic<bool>& ready,
                 Deadline deadline) {
         attended_ = true;
         attention_.start_attending();
-        const std::chrono::nanoseconds limit =
+        const bool alone = calling_ && !sleeping_;
+        if (alone)
+            supervise_or_end();
+        std::chrono::nanoseconds limit =
             balance() ? std::chrono::nanoseconds(supervisor::balance_interval) : wait_slice;
+        if (alone)
+            limit = until_next_look(limit);
         attention_.waiter_falls_asleep();
         bool quiet = false;
         if (!attention_.has_news() && !ready.load(std::memory_order_acquire)) {
@@ -309,7 +328,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         pump();
         attended_ = false;
         if (waiting_ != 0)
-            news_.notify_one();  // another waiting thread may attend
+            news_.notify_all();  // another waiting thread may attend, if it goes on waiting
         lock.unlock();
         stop_attending();
         lock.lock();
@@ -356,17 +375,20 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             lock.lock();
             return false;
         }
-        sleep(lock);
+        sleep(lock, wait_slice);
         return false;
     }
     /// A callback waits for another call: meanwhile the pool's thread goes on with its work.
     void serve_nested(std::unique_lock<std::mutex>& lock) noexcept {
+        supervise_or_end();
+        call_back(lock);
+    }
+    void supervise_or_end() noexcept {
         supervise();
         if (terminating_.load(std::memory_order_acquire)) {
             scheduler_.reject_everything();
             announce();
         }
-        call_back(lock);
     }
     /// One callback at a time: one that waits for another call runs the later ones itself.
     bool call_back(std::unique_lock<std::mutex>& lock) noexcept {
@@ -374,9 +396,11 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         while (!calling_back_.empty()) {
             const job_ref done = std::move(calling_back_.front());
             calling_back_.pop_front();
+            const bool nested = std::exchange(calling_, true);
             unlock(lock);
             done->run_callback();
             lock.lock();
+            calling_ = nested;
             scheduler_.callback_done();
             make_ready(*done);
         }
@@ -394,19 +418,30 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             return;
         if (napping_ && calling_back_.empty() && !scheduler_.broken())
             return;  // it looks at the end of the nap
-        const bool deadlines = scheduler_.timed() && !watches_deadlines_;
+        const bool late = scheduler_.shortest_limit() != std::chrono::nanoseconds::max() &&
+                          scheduler_.shortest_limit() < wakes_at_ - clock::now();
         if (!attention_.dispatcher_listens() && answers_matter())
             attention_.dispatcher_falls_asleep(true);
         const bool work = idle_ && !scheduler_.all_done();  // that must be looked after
-        if (deadlines || work || scheduler_.blocked() || !calling_back_.empty() ||
-            scheduler_.broken() ||
+        if (late || work || scheduler_.blocked() || !calling_back_.empty() ||
+            (scheduler_.broken() && !server_stopped_) ||
             (attention_.dispatcher_listens() && !attended_ && attention_.has_news()))
             attention_.ring_dispatcher();
     }
 
-    void sleep(std::unique_lock<std::mutex>& lock) noexcept {
+    /// @returns `limit`, or less if `supervise` has something to do before
+    [[nodiscard]] std::chrono::nanoseconds until_next_look(
+        std::chrono::nanoseconds limit) const noexcept {
+        if (scheduler_.next_look() == clock::time_point::max())
+            return limit;
+        return std::clamp<std::chrono::nanoseconds>(scheduler_.next_look() - clock::now(),
+                                                    std::chrono::nanoseconds::zero(), limit);
+    }
+
+    /// Until somebody rings, or there is something to look after.
+    /// @param slice so long at most, unless the pool is idle
+    void sleep(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds slice) noexcept {
         sleeping_ = true;
-        watches_deadlines_ = scheduler_.timed();
         napping_ = rate_.is_high(inbox_.puts(), clock::now()) && scheduler_.open_callbacks() == 0 &&
                    !inbox_.complete();
         const bool listening = answers_matter() && !napping_;
@@ -416,15 +451,10 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             // One slice more after the last work: else each of a row of short calls, which their
             // callers look after, would wake this thread.
             const bool used = std::exchange(seen_uses_, scheduler_.uses()) != scheduler_.uses();
-            const bool busy = inbox_.complete() || used || !scheduler_.all_done();
-            auto limit = busy ? std::chrono::nanoseconds(wait_slice) : std::chrono::nanoseconds(-1);
-            if (scheduler_.next_look() != clock::time_point::max())
-                limit = std::clamp<std::chrono::nanoseconds>(scheduler_.next_look() - clock::now(),
-                                                             std::chrono::nanoseconds::zero(),
-                                                             wait_slice);
-            idle_ = limit < std::chrono::nanoseconds::zero() && !napping_;
-            if (napping_)
-                limit = limit < std::chrono::nanoseconds::zero() ? nap : std::min(limit, nap);
+            const bool busy = calling_ || inbox_.complete() || used || !scheduler_.all_done();
+            idle_ = !busy && !napping_ && scheduler_.next_look() == clock::time_point::max();
+            const auto limit = idle_ ? for_ever : until_next_look(napping_ ? nap : slice);
+            wakes_at_ = idle_ ? clock::time_point::max() : clock::now() + limit;
             if (napping_)
                 lock.unlock();  // what is submitted meanwhile may wait
             else
@@ -433,7 +463,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             const bool rung = os::poll_readable(events_.fd(), limit);
             const auto slept = clock::now() - before;
             lock.lock();
-            if (limit >= std::chrono::nanoseconds::zero() && slept > limit + stop_threshold)
+            if (!idle_ && slept > limit + stop_threshold)
                 scheduler_.excuse(slept - limit);
             if (busy)
                 look_after(!rung && !napping_);
@@ -453,6 +483,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         scheduler_.look_after();
     }
 
+    static constexpr std::chrono::nanoseconds for_ever{-1};
     static constexpr std::uint64_t nothing_held_back = ~std::uint64_t{0};
     // So long the pool's thread leaves answers to those who submit.
     static constexpr std::chrono::nanoseconds nap = std::chrono::microseconds(200);
@@ -481,8 +512,9 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
     bool idle_ = false;        // it polls without a limit: there was nothing to do
     call_rate rate_;
     clock::time_point looked_after_{};
-    std::uint64_t seen_uses_ = 0;     // of the scheduler, when it slept last
-    bool watches_deadlines_ = false;  // it knows that there are time limits
+    std::uint64_t seen_uses_ = 0;   // of the scheduler, when it slept last
+    bool calling_ = false;          // it runs a callback
+    clock::time_point wakes_at_{};  // of the pool's thread, if nobody rings
     bool server_stopped_ = false;
     std::thread thread_;
     std::thread::id own_thread_;  // also when a callback has detached it

@@ -33,7 +33,8 @@ class inbox {
         for (counted<job>& one : work)
             jobs_[place++] = std::move(one).as<remote_job>();
         puts_.store(puts_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-        filled_.store(true, std::memory_order_release);
+        if (!filled_.load(std::memory_order_relaxed))
+            filled_.store(true, std::memory_order_seq_cst);
     }
     /// How often something was put.
     [[nodiscard]] std::uint64_t puts() const noexcept {

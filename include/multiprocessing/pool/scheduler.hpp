@@ -78,6 +78,7 @@ class scheduler {
             const auto now = clock::now();
             supervisor_.handle_events(done_);
             next_look_ = supervisor_.start_missing(now);
+            shortest_limit_ = std::chrono::nanoseconds::max();
             if (timed_)
                 next_look_ = std::min(next_look_, supervisor_.check_deadlines(now));
             supervisor_.retire_used_up();
@@ -123,6 +124,7 @@ class scheduler {
                 if (worker.executes_part_of(cancelled))
                     supervisor_.condemn(worker, error);
             }
+            supervisor_.retire_used_up();
         });
         reject_job(job_ref(&cancelled), error);
         return true;
@@ -133,7 +135,9 @@ class scheduler {
         terminating_ = true;
         take_inbox();
         const auto error = reason();
-        for (slice& part : dispatcher_.take_all())
+        for (const slice& part : dispatcher_.take_all())
+            reject_job(part.owner, error);
+        for (const slice& part : dispatcher_.packed().slices)
             reject_job(part.owner, error);
         for (worker_slot& worker : supervisor_.workers())
             for (flight& sent : worker.flights)
@@ -170,8 +174,10 @@ class scheduler {
     [[nodiscard]] std::uint64_t uses() const noexcept { return uses_; }
     [[nodiscard]] bool broken() const noexcept { return broken_ != nullptr; }
     [[nodiscard]] bool ended() const noexcept { return ended_; }
-    /// Whether jobs have time limits.
-    [[nodiscard]] bool timed() const noexcept { return timed_; }
+    /// Of the time limits of what was sent since `supervise` looked at them.
+    [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept {
+        return shortest_limit_;
+    }
     /// When `supervise` has something to do although nothing happens.
     [[nodiscard]] clock::time_point next_look() const noexcept { return next_look_; }
     [[nodiscard]] bool all_done() const noexcept {
@@ -206,6 +212,8 @@ class scheduler {
         reject_everything();
         supervisor_.forget_all();
         supervisor_.stop_replacing();
+        blocked_ = false;
+        next_look_ = clock::time_point::max();
     }
 
     void take_inbox() noexcept {
@@ -286,6 +294,9 @@ class scheduler {
             const auto outcome =
                 dispatcher_.send_next(*worker, supervisor_.workers().size(), done_);
             worker->inside = outcome == dispatcher::outcome::blocked;
+            if (timed_ && outcome == dispatcher::outcome::sent)
+                shortest_limit_ =
+                    std::min(shortest_limit_, worker->flights.back().shortest_limit());
             if (outcome == dispatcher::outcome::nothing)
                 break;
         }
@@ -319,6 +330,7 @@ class scheduler {
     std::uint64_t uses_ = 0;
     std::size_t open_callbacks_ = 0;  // jobs with callbacks that did not run
     clock::time_point next_look_ = clock::time_point::max();
+    std::chrono::nanoseconds shortest_limit_ = std::chrono::nanoseconds::max();
     bool hungry_ = true, timed_ = false, terminating_ = false, ended_ = false;
     bool blocked_ = false;  // a worker could not be sent what it should get
 };

@@ -154,15 +154,18 @@ class supervisor {
         for (worker_slot& worker : workers_) {
             if (worker.flights.empty() || worker.condemned)
                 continue;
+            auto shortest = std::chrono::nanoseconds::max();
+            for (const flight& sent : worker.flights)
+                shortest = std::min(shortest, sent.shortest_limit());
+            if (shortest == std::chrono::nanoseconds::max())
+                continue;
+            next = std::min(next, now + shortest);  // one that is queued may begin at once
             const auto active = worker.link->watch();
             const bool runs = active.busy() && active.started_at != 0;
-            const auto limit = runs ? timeout_of(worker, active.running) : shortest_timeout(worker);
+            const auto limit =
+                runs ? timeout_of(worker, active.running) : std::chrono::nanoseconds::zero();
             if (limit == std::chrono::nanoseconds::zero())
                 continue;
-            if (!runs) {  // a timed item is queued behind one that is not
-                next = std::min(next, now + limit);
-                continue;
-            }
             if (worker.excused_item != active.running)
                 worker.excused = std::chrono::nanoseconds::zero();
             worker.excused_item = active.running;
@@ -254,6 +257,7 @@ class supervisor {
             bodies_->release(worker.flights.front().body);
         worker.flights.pop_front();
         worker.stalled = false;
+        worker.watched.reset();
     }
 
     /// No worker is replaced from here on.
@@ -427,15 +431,6 @@ class supervisor {
                                });
         return limit;
     }
-    static std::chrono::nanoseconds shortest_timeout(const worker_slot& worker) {
-        auto limit = std::chrono::nanoseconds::max();
-        for (const flight& sent : worker.flights)
-            for (const slice& part : sent.slices)
-                if (part.owner->limits().timeout != std::chrono::nanoseconds::zero())
-                    limit = std::min(limit, part.owner->limits().timeout);
-        return limit == std::chrono::nanoseconds::max() ? std::chrono::nanoseconds::zero() : limit;
-    }
-
     worker_plan plan_;
     fork_server* server_;
     dispatcher* dispatcher_;

@@ -240,12 +240,13 @@ class thread_engine final : public executor {
             if (deadline.expired())
                 return false;
             auto limit = deadline.remaining();
-            if (server_ == std::this_thread::get_id()) {
-                // A callback waits for another call: meanwhile its thread goes on with its work.
-                if (call_back(lock))
-                    continue;
+            const bool own = server_ == std::this_thread::get_id();
+            // A callback waits for another call: meanwhile its thread goes on with its work.
+            if (own && call_back(lock))
+                continue;
+            if (own || calling_) {
                 const auto next = give_up_late_items();
-                if (done() || !calling_back_.empty())
+                if (done() || (own && !calling_back_.empty()))
                     continue;
                 limit = std::clamp<std::chrono::nanoseconds>(
                     next - Deadline::clock::now(), std::chrono::nanoseconds::zero(), limit);
@@ -268,6 +269,12 @@ class thread_engine final : public executor {
     void tell_waiters() noexcept {
         if (waiting_ != 0)
             news_.notify_all();
+    }
+    /// Whoever gives up late items must look sooner, perhaps.
+    void tell_of_limit() noexcept {
+        service_.notify_one();
+        if (calling_)
+            tell_waiters();
     }
 
     // ---- the threads that execute
@@ -303,7 +310,7 @@ class thread_engine final : public executor {
         const counted<local_job>& owner = given.owner;
         current.begin(given);
         if (current.is_timed())
-            service_.notify_one();
+            tell_of_limit();
         owner->begin();
         lock.unlock();
         past = {};
@@ -419,9 +426,11 @@ class thread_engine final : public executor {
         // One at a time: a callback that waits for another call runs the later ones itself.
         for (std::size_t left = calling_back_.size(); left != 0 && !calling_back_.empty(); --left) {
             counted<local_job> finished = calling_back_.pop();
+            const bool nested = std::exchange(calling_, true);
             lock.unlock();
             finished->run_callback();
             lock.lock();
+            calling_ = nested;
             finished->set_ready();
             tell_waiters();
             drop(finished, lock);
@@ -465,6 +474,7 @@ class thread_engine final : public executor {
     finished_jobs calling_back_;
     std::size_t waiting_ = 0, ended_ = 0;
     bool closed_ = false, sealed_ = false;  // no calls; nothing from open inputs either
+    bool calling_ = false;                  // a callback runs: waiting threads give up late items
     std::exception_ptr broken_;
     std::vector<std::thread> threads_;
     std::thread::id server_;  // of the thread that runs callbacks

@@ -43,6 +43,15 @@ struct flight {
         }
     }
 
+    /// Of the time limits of its items; the greatest duration when they have none.
+    [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept {
+        auto shortest = std::chrono::nanoseconds::max();
+        for (const slice& part : slices)
+            if (part.owner->limits().timeout != std::chrono::nanoseconds::zero())
+                shortest = std::min(shortest, part.owner->limits().timeout);
+        return shortest;
+    }
+
     /// Takes the items from `kept` on out of the message.
     std::vector<slice> cut(std::uint64_t kept) {
         std::vector<slice> taken;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -138,6 +139,8 @@ class fork_server {
                 os::wait_for_end(pidfd_.get(), std::chrono::seconds(2));
             }
             os::try_reap(pidfd_.get());
+            forget(socket_.get());
+            forget(pidfd_.get());
         }
         waiting_.clear();
         socket_.reset();
@@ -146,6 +149,14 @@ class fork_server {
     }
 
   private:
+    /// Other children have copies of what is closed, which would go on being watched.
+    void forget(int member) noexcept {
+        try {
+            watched_.remove(member);
+        } catch (const std::system_error&) {
+            // it was not watched yet
+        }
+    }
     void fork(os::descriptor self, void* inherited, bool hosts_processes) {
         auto [ours, theirs] = os::packet_pair();
         this_family();  // founded here, else by each child for itself
