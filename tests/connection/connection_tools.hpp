@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -47,7 +48,7 @@ inline bool somebody_polls() {
         std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/syscall");
         std::string number;
         file >> number;
-        if (thread != ::getpid() && number == "271")
+        if (thread != ::getpid() && number == std::to_string(SYS_ppoll))
             return true;
     }
     return false;

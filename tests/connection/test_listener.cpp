@@ -176,6 +176,7 @@ TEST_CASE("A closed Listener accepts nobody, also while a call waits", "[listene
         accept_until_closed(listener);
         refused = true;
     });
+    CHECK(eventually(somebody_polls));
     listener.close();
     waiting.join();
     CHECK(refused);

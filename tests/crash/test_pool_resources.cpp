@@ -168,8 +168,8 @@ TEST_CASE("A task that closes the standard streams or uses up all descriptors ha
         CHECK(pool.map(square, numbers(50)) == serial_squares(50));
         CHECK(pool.apply(use_all_descriptors, {5}) == 5);
         CHECK(pool.map(square, numbers(50)) == serial_squares(50));
-        const std::string told = outcome_of([&] { return pool.apply(huge, {2u << 20}); });
-        CHECK(told != "pending");
+        auto large = pool.apply_async(huge, {2u << 20});
+        CHECK(outcome(large) != "pending");
         CHECK(pool.map(square, numbers(50)) == serial_squares(50));
     });
 }
@@ -191,7 +191,7 @@ TEST_CASE("A task that becomes a program without end is ended by limit, cancel a
           "[crash][pool]") {
     on_process_pools(1, [](auto& pool) {
         Board board;
-        auto late = pool.apply_async(become_sleep, {board.ref()}, {.timeout = 200ms});
+        auto late = pool.apply_async(become_sleep, {board.ref()}, {.timeout = 1s});
         CHECK(outcome(late) == "TimeoutError");
         CHECK(eventually([&] { return gone(static_cast<int>(board[items].load())); }));
         auto unwanted = pool.apply_async(become_sleep, {board.ref()});
@@ -396,5 +396,5 @@ TEST_CASE("Long chunks of short items take little shared memory", "[pool]") {
     const std::vector<int> many = numbers(4'000'000);  // 16 MiB each way
     const std::size_t before = test_support::status_number("RssShmem");
     CHECK(pool.map(same, many) == many);
-    CHECK(test_support::status_number("RssShmem") - before < 3 * 1024);
+    CHECK(test_support::status_number("RssShmem") < before + 3 * 1024);
 }

@@ -74,7 +74,7 @@ TEST_CASE("Workers stopped and continued at random lose and repeat nothing", "[c
 TEST_CASE("A stopped worker whose call has a time limit is killed and replaced", "[crash][pool]") {
     on_process_pools(1, [](auto& pool) {
         Board board;
-        auto late = pool.apply_async(report_and_wait, {board.ref()}, {.timeout = 400ms});
+        auto late = pool.apply_async(report_and_wait, {board.ref()}, {.timeout = 1s});
         REQUIRE(board.reaches(arrivals, 1));
         const int worker = static_cast<int>(board[items].load());
         signal_to(worker, SIGSTOP);
@@ -89,7 +89,7 @@ TEST_CASE("A call that blocks all signals and spins is ended by its time limit a
           "[crash][pool]") {
     on_process_pools(1, [](auto& pool) {
         Board board;
-        auto late = pool.apply_async(spin_for_ever, {board.ref()}, {.timeout = 200ms});
+        auto late = pool.apply_async(spin_for_ever, {board.ref()}, {.timeout = 1s});
         CHECK(outcome(late) == "TimeoutError");
         CHECK(eventually([&] { return gone(static_cast<int>(board[items].load())); }));
 

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -16,8 +17,9 @@
 
 namespace memory_test {
 
-/// The tracker of this family; 0 when there is none.
-inline pid_t tracker() {
+/// The processes that are, or were, the tracker of this family.
+inline std::set<pid_t> trackers() {
+    std::set<pid_t> found;
     const std::string name = "@" + multiprocessing::detail::this_family().socket_name();
     for (const int pid : test_support::numbers_in("/proc")) {
         if (!multiprocessing::os::is_named(pid, multiprocessing::detail::tracker_name) ||
@@ -34,9 +36,14 @@ inline pid_t tracker() {
                 fields >> field;
             for (const auto& [fd, target] : test_support::descriptors(pid))
                 if (target == "socket:[" + field + "]")
-                    return pid;
+                    found.insert(pid);
         }
     }
-    return 0;
+    return found;
+}
+/// The tracker of this family; 0 when there is none.
+inline pid_t tracker() {
+    const std::set<pid_t> found = trackers();
+    return found.empty() ? 0 : *found.begin();
 }
 }  // namespace memory_test

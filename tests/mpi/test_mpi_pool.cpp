@@ -366,7 +366,7 @@ void mark_rank_0() {
 
 /// What goes wrong in the whole program; each is the first argument. @returns the status of main
 int run_fault(const std::string& fault, int argc, char** argv) {
-    const test_support::deadline limit(fault == "huge" ? 300s : 30s, fault);
+    const test_support::deadline limit(fault == "huge" ? 300s : 100s, fault);
     if (fault == "initialized") {
         const boost::mpi::environment environment;
         try {

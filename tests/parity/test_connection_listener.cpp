@@ -54,7 +54,8 @@ TEST_CASE("_TestListener.test_context", "[parity][listener]") {
 }
 
 TEST_CASE("_TestListener.test_abstract_socket", "[parity][listener]") {
-    connection::Listener listener({.address = "\0multiprocessing parity test"});
+    connection::Listener listener(
+        {.address = '\0' + ("multiprocessing parity test " + std::to_string(::getpid()))});
     const Connection client = connection::Client(listener.address());
     const Connection server = listener.accept();
     client.send(1729);

@@ -43,6 +43,11 @@ struct Table {
     Counter third;
 };
 
+void wait_until_broken(const mp::Barrier& barrier) {
+    while (!barrier.broken())
+        std::this_thread::sleep_for(1ms);
+}
+
 /// Runs the function in all parties at once, one of them this process; all must end well.
 void run_all(const Table& table, void (*function)(Table)) {
     const auto method = every_method();
@@ -216,7 +221,7 @@ TEST_CASE("_TestBarrier.test_timeout", "[parity][locks]") {
     const Watch watch;
     run_all(Table(), [](Table t) {
         if (t.barrier.wait() == parties / 2)
-            std::this_thread::sleep_for(200ms);  // late: the others are gone by then
+            wait_until_broken(t.barrier);  // late: the others are gone by then
         try {
             t.barrier.wait(20ms);
         } catch (const mp::BrokenBarrierError&) {
@@ -232,7 +237,7 @@ TEST_CASE("_TestBarrier.test_default_timeout", "[parity][locks]") {
     table.other = mp::Barrier(parties, nullptr, 100ms);
     run_all(table, [](Table t) {
         if (t.barrier.wait() == parties / 2)
-            std::this_thread::sleep_for(300ms);
+            wait_until_broken(t.other);
         try {
             t.other.wait();
         } catch (const mp::BrokenBarrierError&) {

@@ -8,7 +8,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Counts its execution; the item of that index waits at the gate first.
+/// Counts its execution; an item with a negative index waits at the gate first.
 int count_item(const Job& job) {
     Cell* at = cells(job.board);
     if (job.index < 0)
@@ -70,11 +70,12 @@ TEST_CASE("A stream goes on when its workers are killed", "[pool][stream]") {
     mp::Pool<> pool(2);
     Board board;
     const std::set<int> pids = worker_pids(pool, 2);
+    REQUIRE(pids.size() == 2);
     std::vector<mp::AsyncResult<int>> results;
     for (int i = 0; i < 20000; ++i) {
         results.push_back(pool.apply_async(count_item, {Job{board.ref(), i}}));
         if (i == 7000 || i == 14000) {
-            ::kill(i == 7000 ? *pids.begin() : *pids.rbegin(), SIGKILL);
+            signal_to(i == 7000 ? *pids.begin() : *pids.rbegin(), SIGKILL);
         }
     }
     int lost = 0;

@@ -323,5 +323,6 @@ TEST_CASE("The functions of a context take what the constructors take", "[pool][
         1, [&actions] { ++actions; }, 1s);
     barrier.wait();
     CHECK(actions == 1);
-    CHECK(context.Lock("test_context") == mp::Lock("test_context"));
+    const std::string name = "test_context_" + std::to_string(::getpid());
+    CHECK(context.Lock(name) == mp::Lock(name));
 }

@@ -74,17 +74,6 @@ TEST_CASE("Under fork workers inherit memory, under spawn and forkserver they do
     inherited = 1;
 }
 
-TEST_CASE("A context makes pools of its start method", "[pool][start]") {
-    const mp::StartMethod method = every_method();
-    INFO("start method " << mp::to_string(method));
-    Watch watch;
-    const auto context = mp::get_context(method);
-    auto pool = context.Pool({.processes = 2});
-    CHECK(pool.map(square, numbers(20)) == serial_squares(20));
-    auto counted = context.Pool(1);
-    CHECK(counted.apply(square, {4}) == 16);
-}
-
 TEST_CASE("A worker may create a Pool and a Process of its own", "[pool][start]") {
     on_process_pools(2, [](auto& pool) {
         CHECK(pool.apply(nested_sum, {10}) == 285);

@@ -169,18 +169,17 @@ TEST_CASE("A start() that is interrupted while the fork server works leaves no c
     first.join();
     const pid_t pid = server.pid();
     REQUIRE(pid > 1);
-    ::kill(pid, SIGSTOP);
-    REQUIRE(eventually([&] { return state_of(pid) == 'T'; }));
-    std::thread interrupting([&] {
-        std::this_thread::sleep_for(100ms);
-        ::kill(::getpid(), SIGINT);
-        std::this_thread::sleep_for(100ms);
-        if (answers_in_time)
-            ::kill(pid, SIGCONT);
-    });
+    REQUIRE(test_support::stop_process(pid));
     mp::Process process(note_after_a_while, {notes.path()}, options);
     {
         const mp::InterruptGuard guard;
+        std::thread interrupting([&] {
+            std::this_thread::sleep_for(100ms);
+            ::kill(::getpid(), SIGINT);
+            std::this_thread::sleep_for(100ms);
+            if (answers_in_time)
+                ::kill(pid, SIGCONT);
+        });
         CHECK_THROWS_AS(process.start(), mp::KeyboardInterrupt);
         interrupting.join();
     }

@@ -82,13 +82,17 @@ def ends_by_ctrl_c():
 
     program = subprocess.Popen([PROGRAM, "-i", "2000000000", "-a", "0.001", "-c", "0,0"],
                                stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not workers():
+            assert time.monotonic() < deadline and program.poll() is None
+            time.sleep(0.02)
+        server = workers()
+        program.send_signal(signal.SIGINT)
+        assert program.wait(20) == -signal.SIGINT
+    finally:
+        program.kill()
     deadline = time.monotonic() + 20
-    while not workers():
-        assert time.monotonic() < deadline and program.poll() is None
-        time.sleep(0.02)
-    server = workers()
-    program.send_signal(signal.SIGINT)
-    assert program.wait(20) == -signal.SIGINT
     while any(os.path.exists(f"/proc/{pid}") for pid in server):
         assert time.monotonic() < deadline
         time.sleep(0.02)

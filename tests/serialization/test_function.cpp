@@ -61,13 +61,7 @@ TEST_CASE("Member functions arrive, virtual ones and those of a second base too"
 }
 
 TEST_CASE("A function of a shared object is named by the object and the offset", "[function]") {
-    void* symbol = ::dlsym(RTLD_DEFAULT, "compressBound");
-    if (symbol == nullptr) {
-        void* library = ::dlopen("libz.so.1", RTLD_NOW);
-        symbol = library == nullptr ? nullptr : ::dlsym(library, "compressBound");
-    }
-    if (symbol == nullptr)  // any other library that is certainly there
-        symbol = ::dlsym(RTLD_DEFAULT, "__cxa_throw");
+    void* symbol = ::dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
     REQUIRE(symbol != nullptr);
     const auto code = detail::encode_code(symbol);
     REQUIRE(code.image != 0);
@@ -76,16 +70,12 @@ TEST_CASE("A function of a shared object is named by the object and the offset",
 
 TEST_CASE("A library that is loaded later is found", "[function]") {
     REQUIRE(round_trip(&square) == &square);
-    void* library = ::dlopen("libutil.so.1", RTLD_NOW);
-    void* other = ::dlopen("libanl.so.1", RTLD_NOW);
-    for (void* handle : {library, other}) {
-        if (handle == nullptr)
-            continue;
-        void* symbol = ::dlsym(handle, "_init");
-        if (symbol == nullptr)
-            continue;
-        REQUIRE(detail::decode_code(detail::encode_code(symbol)) == symbol);
-    }
+    REQUIRE(::dlopen("libz.so.1", RTLD_NOW | RTLD_NOLOAD) == nullptr);
+    void* library = ::dlopen("libz.so.1", RTLD_NOW);
+    REQUIRE(library != nullptr);
+    void* symbol = ::dlsym(library, "zlibVersion");
+    REQUIRE(symbol != nullptr);
+    CHECK(detail::decode_code(detail::encode_code(symbol)) == symbol);
 }
 
 TEST_CASE("What is no code is neither written nor read", "[function]") {

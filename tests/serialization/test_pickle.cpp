@@ -184,16 +184,10 @@ TEST_CASE("A bitwise value is exactly its bytes", "[pickle]") {
 }
 
 TEST_CASE("A variant without a value cannot be written", "[pickle]") {
-    struct Throws {
-        operator int() const { throw 1; }
-    };
-    std::variant<std::string, int> value("x");
-    try {
-        value.emplace<1>(Throws());
-    } catch (int) {
-    }
-    if (value.valueless_by_exception())
-        REQUIRE_THROWS_AS(mp::dumps(value), mp::PicklingError);
+    std::variant<std::string, std::vector<int>> value("x");
+    CHECK_THROWS_AS(value.emplace<1>(std::vector<int>().max_size() + 1), std::length_error);
+    REQUIRE(value.valueless_by_exception());
+    REQUIRE_THROWS_AS(mp::dumps(value), mp::PicklingError);
 }
 
 TEST_CASE("Nesting has an end that is no stack overflow", "[pickle]") {

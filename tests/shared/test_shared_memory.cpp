@@ -83,12 +83,21 @@ pid_t start_family(Body body) {
                                      mp::os::process_start_time(::getpid()), ::getpid()};
         try {
             body();
+            ::_exit(0);
         } catch (const std::exception& error) {
             std::fprintf(stderr, "family: %s\n", error.what());
+        } catch (...) {
+            std::fprintf(stderr, "family: an exception of another kind\n");
         }
-        ::_exit(0);
+        ::_exit(1);
     }
     return pid;
+}
+/// What such a process exits with.
+int wait_for_family(pid_t pid) {
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 }  // namespace
@@ -342,10 +351,11 @@ TEST_CASE("What a process leaves in /dev/shm is removed after its tracker was ki
         const SharedMemory block({.name = name, .create = true, .size = 1});
         const pid_t tracker = memory_test::tracker();
         ::kill(tracker, SIGKILL);
-        (void)eventually([&] { return !test_support::is_running(tracker); });
+        if (!exists(name) || !eventually([&] { return !test_support::is_running(tracker); }))
+            throw std::runtime_error("the block has no name, or its tracker lives");
         std::exit(0);
     });
-    ::waitpid(family, nullptr, 0);
+    CHECK(wait_for_family(family) == 0);
     CHECK(eventually([&] { return !exists(name); }, 10s));
     ::unlink(("/dev/shm/" + name).c_str());
 }
@@ -385,9 +395,9 @@ TEST_CASE("The name of a lock that was sent to nobody is removed with the family
             mp::detail::shared_block::open_named("test", name, 64, [](std::byte*) {});
         (void)mp::dumps(block);
         if (!exists_now())
-            std::fprintf(stderr, "family: the block has no name\n");
+            throw std::runtime_error("the block has no name");
     });
-    ::waitpid(pid, nullptr, 0);
+    CHECK(wait_for_family(pid) == 0);
     CHECK(test_support::eventually([&] { return !exists_now(); }));
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace test_support {
 
@@ -26,7 +27,8 @@ inline std::string& current_case() {
 
 /// Ends the program with SIGABRT, naming what took too long, unless it is destroyed in time.
 /// @note It uses a timer and a real-time signal, no thread: processes are forked from a program
-///     without threads, and SIGALRM stays free. Forked children have no deadline. They nest.
+///     without threads, and SIGALRM stays free. Forked children have no deadline. They nest: while
+///     an inner one lives, which may be the longer one, the time of the outer one stands still.
 class deadline {
   public:
     /// @param limit from now
@@ -51,19 +53,34 @@ class deadline {
         event.sigev_value.sival_ptr = text_;
         if (::timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0)
             throw std::system_error(errno, std::generic_category(), "timer_create");
-        itimerspec when = {};
-        when.it_value.tv_sec = limit.count() / 1000;
-        when.it_value.tv_nsec = limit.count() % 1000 * 1'000'000;
-        ::timer_settime(timer_, 0, &when, nullptr);
+        outer_ = std::exchange(innermost(), this);
+        if (outer_ != nullptr)
+            ::timer_settime(outer_->timer_, 0, &stopped, &outer_->left_);
+        left_.it_value.tv_sec = limit.count() / 1000;
+        left_.it_value.tv_nsec = limit.count() % 1000 * 1'000'000;
+        ::timer_settime(timer_, 0, &left_, nullptr);
     }
     deadline(const deadline&) = delete;
     deadline& operator=(const deadline&) = delete;
-    ~deadline() { ::timer_delete(timer_); }
+    ~deadline() {
+        ::timer_delete(timer_);
+        innermost() = outer_;
+        if (outer_ != nullptr)
+            ::timer_settime(outer_->timer_, 0, &outer_->left_, nullptr);
+    }
 
   private:
+    static constexpr itimerspec stopped = {};
+
+    static deadline*& innermost() {
+        static deadline* object = nullptr;
+        return object;
+    }
     static int signal_number() { return SIGRTMAX - 4; }
 
     timer_t timer_ = {};
+    itimerspec left_ = {};  // when it was stopped
+    deadline* outer_ = nullptr;
     char text_[400];
 };
 

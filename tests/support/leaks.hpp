@@ -91,7 +91,8 @@ inline std::string difference(const holdings& before, const holdings& after) {
 
 /// Threads and processes that are ending may take a moment, and programs beside this one use
 /// /dev/shm too: what is still there after `limit` counts.
-inline std::string wait_for_tidiness(const holdings& before, std::chrono::milliseconds limit = 1s) {
+inline std::string wait_for_tidiness(const holdings& before,
+                                     std::chrono::milliseconds limit = 10s) {
     std::string left;
     eventually(
         [&] {

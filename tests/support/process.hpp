@@ -124,6 +124,12 @@ inline bool is_running(pid_t pid) {
     return state != '\0' && state != 'Z' && state != 'X';
 }
 
+/// Sends SIGSTOP. @returns whether the process stands still
+inline bool stop_process(pid_t pid) {
+    ::kill(pid, SIGSTOP);
+    return eventually([&] { return state_of(pid) == 'T'; });
+}
+
 /// What became of a command.
 struct outcome {
     int status = -1;  ///< the exit status, or minus the signal that ended it

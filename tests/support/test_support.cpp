@@ -19,11 +19,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// What the listener would report had `body()` been a test case.
+/// What the listener would report had `body()` been a test case, but for names in /dev/shm, which
+/// may be other programs'.
 template <class Body>
 std::string left_by(Body body) {
-    const holdings before = holdings::now();
+    holdings before = holdings::now();
     body();
+    before.shared_memory = shared_memory_names();
     return wait_for_tidiness(before, 50ms);
 }
 
@@ -57,8 +59,9 @@ TEST_CASE("A thread that still runs is noticed", "[support]") {
 
 TEST_CASE("A name in /dev/shm is noticed", "[support]") {
     const std::string name = "/multiprocessing_test_" + std::to_string(::getpid());
-    const std::string left = left_by(
-        [&] { ::close(::shm_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600)); });
+    const holdings before = holdings::now();
+    ::close(::shm_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
+    const std::string left = wait_for_tidiness(before, 50ms);
     ::shm_unlink(name.c_str());
     CHECK(left.find("/dev/shm" + name) != std::string::npos);
 }
@@ -86,9 +89,32 @@ TEST_CASE("A deadline that passes ends the program and says whose it was", "[sup
 }
 
 TEST_CASE("A deadline that is met does nothing", "[support]") {
-    { const deadline limit(1ms); }
-    std::this_thread::sleep_for(5ms);
+    { const deadline limit(200ms); }
+    std::this_thread::sleep_for(300ms);
     SUCCEED();
+}
+
+TEST_CASE("The time of a deadline stands still while an inner one lives", "[support]") {
+    const deadline outer(400ms);
+    {
+        const deadline inner(10s);
+        std::this_thread::sleep_for(500ms);
+    }
+    SUCCEED();
+}
+
+TEST_CASE("A deadline goes on after an inner one was met", "[support]") {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::close(2);
+        const deadline outer(100ms);
+        { const deadline inner(10s); }
+        std::this_thread::sleep_for(10s);
+        ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    CHECK(WIFSIGNALED(status));
 }
 
 TEST_CASE("run() gives status and output of a command, and kills it after its limit", "[support]") {

@@ -159,7 +159,7 @@ TEST_CASE("Who wakes late learns how its own round ended", "[synchronize]") {
     const Shared<barrier_core> barrier(2u, -1);
     const bool first_breaks = GENERATE(false, true);
     Child late = arriving(barrier);
-    ::kill(late.pid(), SIGSTOP);
+    REQUIRE(test_support::stop_process(late.pid()));
     const auto end_round = [&](bool breaking) {
         if (breaking) {
             barrier->reset();
@@ -205,7 +205,7 @@ TEST_CASE("Who wakes so late that the note of its round is overwritten takes it 
     const Shared<barrier_core> barrier(2u, -1);
     Child late = arriving(barrier);
     REQUIRE(late.futex_operation());
-    ::kill(late.pid(), SIGSTOP);
+    REQUIRE(test_support::stop_process(late.pid()));
     CHECK(pass(*barrier) == 1);
     barrier->round += 64;
     ::kill(late.pid(), SIGCONT);

@@ -75,7 +75,7 @@ TEST_CASE("The time that wait_for asks first is not taken off its timeout", "[sy
     CHECK(condition.wait_for(
         [&] {
             if (!other.joinable()) {
-                std::this_thread::sleep_for(200ms);
+                std::this_thread::sleep_for(1200ms);
                 other = std::thread([&] {
                     std::this_thread::sleep_for(50ms);
                     const std::unique_lock lock(condition);
@@ -85,7 +85,7 @@ TEST_CASE("The time that wait_for asks first is not taken off its timeout", "[sy
             }
             return said.load();
         },
-        150ms));
+        1s));
     other.join();
 }
 

@@ -137,7 +137,7 @@ TEST_CASE("A place is as good for the next waiter", "[synchronize]") {
 TEST_CASE("A notification does not reach who comes later", "[synchronize]") {
     const Shared<Board> board;
     Child early = waiting(board);
-    ::kill(early.pid(), SIGSTOP);
+    REQUIRE(test_support::stop_process(early.pid()));
     board->notify(5);
     const auto time = time_of([&] { CHECK(wait_once(*board, Deadline(300ms)) == 1); });
     CHECK(time >= 300ms);
@@ -152,7 +152,7 @@ TEST_CASE("Later notifications take nothing from those who were notified before"
     std::vector<Child> early;
     for (int i = 0; i < 2; ++i) {
         early.push_back(waiting(board));
-        ::kill(early.back().pid(), SIGSTOP);
+        REQUIRE(test_support::stop_process(early.back().pid()));
     }
     board->notify(2);
     Child late = waiting(board);
@@ -173,8 +173,8 @@ TEST_CASE("A notification is not spent on a waiter that was killed before", "[sy
     Child first = waiting(board);
     Child second = waiting(board);
     first.kill();
-    ::kill(second.pid(), SIGSTOP);  // so that it does not look after the first one itself
-    REQUIRE(eventually([&] { return test_support::state_of(second.pid()) == 'T'; }));
+    // so that it does not look after the first one itself
+    REQUIRE(test_support::stop_process(second.pid()));
     board->notify(1);
     CHECK(board->condition.places[0].ticket == 0);
     CHECK(board->condition.places[1].notified == 1);
@@ -188,7 +188,7 @@ TEST_CASE("The notification of a waiter that is killed goes to one that waited a
     const Shared<Board> board;
     Child first = waiting(board);
     Child second = waiting(board);
-    ::kill(first.pid(), SIGSTOP);
+    REQUIRE(test_support::stop_process(first.pid()));
     board->notify(1);
     Child late = waiting(board);
     first.kill();
@@ -203,7 +203,7 @@ TEST_CASE("The notification of a waiter that is killed goes to nobody who came l
           "[synchronize]") {
     const Shared<Board> board;
     Child first = waiting(board);
-    ::kill(first.pid(), SIGSTOP);
+    REQUIRE(test_support::stop_process(first.pid()));
     board->notify(1);
     first.kill();
     CHECK(wait_once(*board, Deadline(250ms)) == 1);
@@ -275,7 +275,7 @@ TEST_CASE("What had reached a killed waiter goes on to the crowd", "[synchronize
         board->lock.release();
         return size == 1;
     }));
-    ::kill(seated[0].pid(), SIGSTOP);
+    REQUIRE(test_support::stop_process(seated[0].pid()));
     board->notify(places);
     for (std::size_t i = 1; i < places; ++i)
         CHECK(seated[i].join() == 0);

@@ -90,16 +90,15 @@ TEST_CASE("Copies and pickled handles name the same lock", "[synchronize]") {
 }
 
 TEST_CASE("A named Lock is one lock for all who open it", "[synchronize]") {
-    const mp::Lock first("multiprocessing-test-lock");
-    const mp::Lock second("multiprocessing-test-lock");
+    const std::string name = "test-lock-" + std::to_string(::getpid());
+    const mp::Lock first(name);
+    const mp::Lock second(name);
     first.acquire();
     Child other([&] { return second.acquire(false) ? 1 : 0; });
     CHECK(other.join() == 0);
     second.release();
     // A process that has forked leaves the name to its family's end.
-    ::unlink(("/dev/shm/multiprocessing-" + std::to_string(::geteuid()) +
-              "-lock-multiprocessing-test-lock")
-                 .c_str());
+    ::unlink(("/dev/shm/multiprocessing-" + std::to_string(::geteuid()) + "-lock-" + name).c_str());
 }
 
 TEST_CASE("A handle that names no lock, or was moved from, throws", "[synchronize]") {

@@ -57,8 +57,7 @@ TEST_CASE("A permit whose sleeper was killed goes to another one", "[synchronize
     REQUIRE(eventually([&] { return semaphore->sleepers == 1 && first.sleeps(); }));
     Child second([&] { return semaphore->acquire(Deadline()) ? 0 : 1; });
     REQUIRE(eventually([&] { return semaphore->sleepers == 2; }));
-    ::kill(first.pid(), SIGSTOP);
-    REQUIRE(eventually([&] { return test_support::state_of(first.pid()) == 'T'; }));
+    REQUIRE(test_support::stop_process(first.pid()));
     CHECK(semaphore->release(1));  // the one that was stopped is woken, and never runs again
     first.kill();
     CHECK(second.join() == 0);

@@ -200,8 +200,7 @@ TEST_CASE("answers: small ones come through the queue, large ones through the ar
     }
 }
 
-TEST_CASE("gate: while the other side is inside, neither sending nor receiving waits",
-          "[transport]") {
+TEST_CASE("gate: one side is inside at a time, and the other is refused at once", "[transport]") {
     queue_gate gate{};
     REQUIRE(gate.try_enter());
     REQUIRE_FALSE(gate.try_enter());
@@ -209,7 +208,7 @@ TEST_CASE("gate: while the other side is inside, neither sending nor receiving w
     REQUIRE(gate.try_enter());
 }
 
-TEST_CASE("message_queue: a full queue refuses, a damaged message throws", "[transport]") {
+TEST_CASE("message_queue: a full queue has no room until a message is received", "[transport]") {
     channel c;
     for (std::size_t i = 0; i < channel_layout::slots; ++i)
         c.send(1);
