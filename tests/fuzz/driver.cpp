@@ -7,14 +7,7 @@
 #include <random>
 
 #include "fuzz.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
+#include "support/sanitized.hpp"
 
 namespace {
 
@@ -73,11 +66,11 @@ void run(const std::string& input) {
 }  // namespace
 
 int main() {
-#if !defined(SANITIZED)
-    // whoever believes a forged length does not get the memory
-    const rlimit little{256u << 20, 256u << 20};
-    ::setrlimit(RLIMIT_AS, &little);
-#endif
+    if (!test_support::sanitized) {
+        // whoever believes a forged length does not get the memory
+        const rlimit little{256u << 20, 256u << 20};
+        ::setrlimit(RLIMIT_AS, &little);
+    }
     const char* scale = std::getenv("MULTIPROCESSING_TEST_SCALE");
     const double count = 5000 * (scale != nullptr ? std::atof(scale) : 1.0);
     const std::vector<std::string> seeds = fuzz::seeds();

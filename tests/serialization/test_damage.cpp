@@ -11,6 +11,7 @@
 
 #include "serialization/round_trip.hpp"
 #include "support/catch.hpp"
+#include "support/sanitized.hpp"
 
 namespace mp = multiprocessing;
 namespace detail = multiprocessing::detail;
@@ -22,13 +23,7 @@ std::atomic<std::size_t> largest_allocation{0};
 }  // namespace
 
 // The thread sanitizer has these of its own, which cannot be replaced: there nothing is counted.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ALLOCATIONS_ARE_NOT_COUNTED
-#endif
-#endif
-
-#ifndef ALLOCATIONS_ARE_NOT_COUNTED
+#if !TEST_THREAD_SANITIZER
 // Every allocation of the program passes here; the largest one is what a forged count obtained.
 [[gnu::noinline]] void* operator new(std::size_t size) {
     std::size_t largest = largest_allocation.load();

@@ -14,12 +14,10 @@
 
 #include "support/deadline.hpp"
 #include "support/leaks.hpp"
+#include "support/sanitized.hpp"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+#if TEST_THREAD_SANITIZER
 #include <sanitizer/common_interface_defs.h>
-#define THREAD_SANITIZER 1
-#endif
 #endif
 
 namespace {
@@ -28,7 +26,7 @@ namespace {
 /// names of functions, is there before anything is counted.
 void start_helpers_of_sanitizer() {
     std::thread([] {}).join();
-#ifdef THREAD_SANITIZER
+#if TEST_THREAD_SANITIZER
     char name[64];
     __sanitizer_symbolize_pc(reinterpret_cast<void*>(&start_helpers_of_sanitizer), "%f", name,
                              sizeof name);

@@ -23,23 +23,14 @@
 
 #include "support/catch.hpp"
 #include "support/process.hpp"
+#include "support/sanitized.hpp"
 
 namespace core_test {
 
 using namespace std::chrono_literals;
 using test_support::eventually;
-
-/// With ThreadSanitizer the robust mutex measures its slices by the time of day.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TEST_THREAD_SANITIZER
-#endif
-#endif
-#ifdef TEST_THREAD_SANITIZER
-inline constexpr bool thread_sanitizer = true;
-#else
-inline constexpr bool thread_sanitizer = false;
-#endif
+/// With it the robust mutex measures its slices by the time of day.
+using test_support::thread_sanitizer;
 
 /// An object that forked children share.
 template <class T>
