@@ -3,9 +3,7 @@
 // others go on, exclusion holds, and no permit, notification or wake-up is lost for long.
 #include <sys/prctl.h>
 
-#include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -19,28 +17,16 @@
 #include <multiprocessing/synchronize.hpp>
 
 #include "support/deadline.hpp"
+#include "support/random.hpp"
 #include "synchronize/core_tools.hpp"
 
 using namespace core_test;
 namespace mp = multiprocessing;
+using test_support::random_source;
+using test_support::scaled;
 
 namespace {
 
-/// Multiplies the loops for runs by hand.
-int scaled(int loops) {
-    const char* const text = std::getenv("MULTIPROCESSING_TEST_SCALE");
-    const double factor = text != nullptr ? std::strtod(text, nullptr) : 1.0;
-    return std::max(1, static_cast<int>(loops * (factor > 0 ? factor : 1)));
-}
-
-std::mt19937& random_source() {
-    static std::mt19937 source = [] {
-        const unsigned seed = std::random_device{}();
-        std::printf("seed %u\n", seed);
-        return std::mt19937(seed);
-    }();
-    return source;
-}
 int random_below(int end) {
     return std::uniform_int_distribution<int>(0, end - 1)(random_source());
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Clients of a manager that are killed at any instant, and servers that are: what is left works.
-#include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <random>
 #include <string>
 #include <thread>
@@ -14,17 +12,13 @@
 #include <multiprocessing/managers.hpp>
 
 #include "managers/manager_tools.hpp"
+#include "support/random.hpp"
 
 using namespace manager_test;
+using test_support::random_source;
+using test_support::scaled;
 
 namespace {
-
-/// Multiplies the loops for runs by hand.
-int scaled(int loops) {
-    const char* const text = std::getenv("MULTIPROCESSING_TEST_SCALE");
-    const double factor = text != nullptr ? std::strtod(text, nullptr) : 1.0;
-    return std::max(1, static_cast<int>(loops * (factor > 0 ? factor : 1)));
-}
 
 struct Things {
     mp::LockProxy lock;
@@ -104,7 +98,7 @@ TEST_CASE("Clients that are killed at any instant leave their manager whole", "[
         manager.Queue<int>(3),
         manager.Barrier(2)};
     const std::size_t objects = manager.number_of_objects();
-    std::mt19937 random(std::random_device{}());
+    std::mt19937& random = random_source();
     for (int round = 0; round < scaled(40); ++round) {
         std::vector<mp::Process> workers;
         for (int i = 0; i < 4; ++i)
@@ -130,7 +124,7 @@ TEST_CASE("Clients that are killed at any instant leave their manager whole", "[
 
 TEST_CASE("A server that is killed at any instant ends every call", "[crash][managers]") {
     const Watch watch(std::chrono::seconds(300));
-    std::mt19937 random(std::random_device{}());
+    std::mt19937& random = random_source();
     for (int round = 0; round < scaled(20); ++round) {
         mp::Manager manager;
         const auto numbers = manager.dict<int, int>({{0, 0}});

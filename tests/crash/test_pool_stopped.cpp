@@ -57,7 +57,7 @@ TEST_CASE("Workers stopped and continued at random lose and repeat nothing", "[c
                 std::this_thread::sleep_for(std::chrono::microseconds(53 * (i % 23)));
             }
         });
-        const int count = static_cast<int>(std::min(scaled(5000), 60000L));
+        const int count = static_cast<int>(std::min(scaled(5000L), 60000L));
         auto it = pool.imap(counted_square, jobs(board, count));
         for (int i = 0; i < count; ++i) {
             REQUIRE(it.next(patience) == i * i);

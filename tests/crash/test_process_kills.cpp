@@ -4,27 +4,15 @@
 #include <random>
 
 #include "process/fork_server_tools.hpp"
+#include "support/random.hpp"
 #include "support/sanitized.hpp"
 
 using namespace process_test;
+using test_support::random_source;
+using test_support::scaled;
 
 namespace {
 
-/// Multiplies the loops for runs by hand.
-int scaled(int loops) {
-    const char* const text = std::getenv("MULTIPROCESSING_TEST_SCALE");
-    const double factor = text != nullptr ? std::strtod(text, nullptr) : 1.0;
-    return std::max(1, static_cast<int>(loops * (factor > 0 ? factor : 1)));
-}
-
-std::mt19937& random_source() {
-    static std::mt19937 source = [] {
-        const unsigned seed = std::random_device{}();
-        std::printf("seed %u\n", seed);
-        return std::mt19937(seed);
-    }();
-    return source;
-}
 std::chrono::microseconds random_pause(int most) {
     return std::chrono::microseconds(std::uniform_int_distribution<int>(0, most)(random_source()));
 }

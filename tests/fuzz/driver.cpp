@@ -7,6 +7,7 @@
 #include <random>
 
 #include "fuzz.hpp"
+#include "support/random.hpp"
 #include "support/sanitized.hpp"
 
 namespace {
@@ -71,8 +72,7 @@ int main() {
         const rlimit little{256u << 20, 256u << 20};
         ::setrlimit(RLIMIT_AS, &little);
     }
-    const char* scale = std::getenv("MULTIPROCESSING_TEST_SCALE");
-    const double count = 5000 * (scale != nullptr ? std::atof(scale) : 1.0);
+    const int count = test_support::scaled(5000);
     const std::vector<std::string> seeds = fuzz::seeds();
     for (const std::string& seed : seeds)
         run(seed);
@@ -83,5 +83,5 @@ int main() {
             damage(input, seeds, random);
         run(input);
     }
-    std::printf("%zu seeds, %.0f damaged ones\n", seeds.size(), count);
+    std::printf("%zu seeds, %d damaged ones\n", seeds.size(), count);
 }

@@ -29,6 +29,7 @@
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
 #include "support/process.hpp"
+#include "support/random.hpp"
 #include "support/sanitized.hpp"
 
 namespace mp = multiprocessing;
@@ -40,13 +41,7 @@ using namespace std::chrono_literals;
 using test_support::eventually;
 using test_support::patience;
 using test_support::sanitized;
-
-/// Multiplies the loops of the crash and stress tests for runs by hand.
-inline long scaled(long loops) {
-    const char* text = std::getenv("MULTIPROCESSING_TEST_SCALE");
-    const double factor = text ? std::strtod(text, nullptr) : 1.0;
-    return std::max(1L, static_cast<long>(static_cast<double>(loops) * (factor > 0 ? factor : 1)));
-}
+using test_support::scaled;
 
 /// Ends the program, naming the test, when what follows in the scope does not end in time. It also
 /// removes Catch2's signal handlers for the rest of the case: workers that are forked would inherit

@@ -29,6 +29,7 @@
 #include <multiprocessing/queues.hpp>
 
 #include "support/process.hpp"
+#include "support/random.hpp"
 #include "support/sanitized.hpp"
 
 namespace {
@@ -37,6 +38,7 @@ namespace mp = multiprocessing;
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
 using test_support::eventually;
+using test_support::scaled;
 
 struct Order {
     int id = 0;
@@ -117,11 +119,6 @@ class shared_counters {
     std::size_t size_;
     std::atomic<T>* memory_;
 };
-
-int scale() {
-    const char* const text = std::getenv("MULTIPROCESSING_TEST_SCALE");
-    return text != nullptr ? std::max(1, std::atoi(text)) : 1;
-}
 
 /// The pages of all queues of this process, in bytes.
 std::size_t pages_of_queues() {
@@ -500,7 +497,7 @@ TEST_CASE("An item that cannot be pickled is not put", "[queues]") {
 
 TEST_CASE("Four putters and four takers, in processes: sums, counts and orders are right",
           "[queues][stress]") {
-    const int items = 50'000 * scale();
+    const int items = scaled(50'000);
     const int limit = GENERATE(0, 100);
     const mp::Queue<std::pair<int, int>> queue(limit);
     const shared_counters<long> sums(4);
@@ -542,7 +539,7 @@ TEST_CASE(
     "Putters and takers killed at random lose at most the item in their hands, and nobody "
     "gets one twice",
     "[queues][crash]") {
-    const int rounds = 60 * scale();
+    const int rounds = scaled(60);
     const std::size_t width = 20'000'000;  // pages that nobody touches cost nothing
     const int limit = GENERATE(0, 20);
     std::mt19937 random(23);

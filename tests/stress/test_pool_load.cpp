@@ -151,7 +151,7 @@ TEST_CASE("Recycling after every task through every call keeps all results", "[s
 TEST_CASE("imap over a long input keeps memory constant", "[stress][pool]") {
     on_process_pools(2, [](auto& pool) {
         std::size_t before = 0;
-        const int count = static_cast<int>(std::min(scaled(200000), 2000000000L));
+        const int count = static_cast<int>(std::min(scaled(200000L), 2000000000L));
         int index = 0;
         for (int r :
              pool.imap([](int x) { return x; }, std::views::iota(0, count), {.chunksize = 64})) {
@@ -213,7 +213,7 @@ TEST_CASE("Pools nest three deep", "[stress][pool]") {
 TEST_CASE("A long queue of tiny calls is answered", "[stress][pool]") {
     Watch watch(4 * patience);
     mp::Pool<> pool(2);
-    const int count = static_cast<int>(std::min(scaled(100000), 1000000L));
+    const int count = static_cast<int>(std::min(scaled(100000L), 1000000L));
     std::vector<mp::AsyncResult<int>> results;
     results.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
