@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <functional>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -30,15 +29,6 @@ struct Refuses {
         throw mp::PicklingError("not today");
     }
 };
-
-int error_of(const std::function<void()>& call) {
-    try {
-        call();
-    } catch (const std::system_error& error) {
-        return error.code().value();
-    }
-    return 0;
-}
 
 }  // namespace
 

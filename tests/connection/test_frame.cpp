@@ -7,7 +7,6 @@
 #include <multiprocessing/serialization/pickle.hpp>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include "connection/connection_tools.hpp"
 
@@ -39,12 +38,7 @@ std::uint64_t length_of(const std::string& bytes) {
     return mp::detail::read_length(source);
 }
 int error_of_bytes(const std::string& bytes) {
-    try {
-        (void)length_of(bytes);
-    } catch (const std::system_error& error) {
-        return error.code().value();
-    }
-    return 0;
+    return error_of([&] { (void)length_of(bytes); });
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
-#include <functional>
 #include <system_error>
 
 #include "connection/connection_tools.hpp"
@@ -19,22 +18,6 @@ using namespace std::string_literals;
 namespace fs = std::filesystem;
 
 namespace {
-
-int errno_of(const std::function<void()>& call) {
-    try {
-        call();
-    } catch (const std::system_error& error) {
-        return error.code().value();
-    }
-    return 0;
-}
-
-/// A path in the temporary folder that nobody has.
-std::string free_path() {
-    static int count = 0;
-    return fs::temp_directory_path() /
-           ("multiprocessing-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
-}
 
 void exchange(connection::Listener& listener) {
     const Connection client = connection::Client(listener.address());
@@ -130,16 +113,16 @@ TEST_CASE("Addresses are compared and refused", "[listener]") {
     CHECK_THROWS_AS(Address("h", 65536), mp::ValueError);
     CHECK_THROWS_AS(Address("h", -1), mp::ValueError);
     CHECK(mp::loads<Address>(mp::dumps(Address("h", 9))) == Address("h", 9));
-    CHECK(errno_of([] { connection::Listener({.address = std::string(108, 'x')}); }) ==
+    CHECK(error_of([] { connection::Listener({.address = std::string(108, 'x')}); }) ==
           ENAMETOOLONG);
-    CHECK(errno_of([] { connection::Client({"no such host.invalid", 1}); }) == EADDRNOTAVAIL);
-    CHECK(errno_of([] { connection::Client("/there/is/no/such/path"); }) == ENOENT);
+    CHECK(error_of([] { connection::Client({"no such host.invalid", 1}); }) == EADDRNOTAVAIL);
+    CHECK(error_of([] { connection::Client("/there/is/no/such/path"); }) == ENOENT);
     std::uint16_t port = 0;
     {
         const connection::Listener gone({.address = {"127.0.0.1", 0}});
         port = gone.address().port();
     }
-    CHECK(errno_of([&] { connection::Client({"127.0.0.1", port}); }) == ECONNREFUSED);
+    CHECK(error_of([&] { connection::Client({"127.0.0.1", port}); }) == ECONNREFUSED);
 }
 
 TEST_CASE("A path is removed with its Listener, unless it is another's by then", "[listener]") {
@@ -147,7 +130,7 @@ TEST_CASE("A path is removed with its Listener, unless it is another's by then",
     {
         const connection::Listener listener({.address = path});
         CHECK(fs::is_socket(path));
-        CHECK(errno_of([&] { connection::Listener({.address = path}); }) == EADDRINUSE);
+        CHECK(error_of([&] { connection::Listener({.address = path}); }) == EADDRINUSE);
         CHECK(fs::is_socket(path));
     }
     CHECK_FALSE(fs::exists(path));
@@ -243,8 +226,8 @@ TEST_CASE("Without descriptors a client waits until there is one", "[listener]")
     std::vector<int> taken;
     for (int fd = 0; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;)
         taken.push_back(fd);
-    const int refused = errno_of([&] { (void)listener.accept(); });
-    const int connecting = errno_of([&] { connection::Client(listener.address()); });
+    const int refused = error_of([&] { (void)listener.accept(); });
+    const int connecting = error_of([&] { connection::Client(listener.address()); });
     for (const int fd : taken)
         ::close(fd);
     ::setrlimit(RLIMIT_NOFILE, &before);
@@ -260,7 +243,7 @@ TEST_CASE("A port that is busy for one family is busy", "[listener]") {
         connection::ListenerOptions{.address = connection::Address("127.0.0.1", 0)});
     const auto port = listener.address().port();
     for (const std::string host : {"127.0.0.1", "localhost"}) {
-        const auto code = errno_of(
+        const auto code = error_of(
             [&] { (void)connection::Listener({.address = connection::Address(host, port)}); });
         CHECK(code == EADDRINUSE);
     }
@@ -306,5 +289,5 @@ TEST_CASE("A Listener moved to itself keeps its key", "[listener]") {
 
 TEST_CASE("A Client needs an address", "[listener]") {
     // an empty Unix address would be an abstract name that anybody may have taken
-    CHECK(errno_of([] { (void)connection::Client(connection::Address()); }) == EDESTADDRREQ);
+    CHECK(error_of([] { (void)connection::Client(connection::Address()); }) == EDESTADDRREQ);
 }

@@ -85,10 +85,6 @@ std::chrono::duration<double> cpu_time(pid_t pid) {
     return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
-std::string free_path() {
-    return fs::temp_directory_path() / ("multiprocessing-test-" + std::to_string(::getpid()));
-}
-
 /// A client that speaks for itself.
 class RawClient {
   public:
@@ -626,7 +622,8 @@ TEST_CASE("A server without descriptors serves those that it has", "[managers]")
 
 TEST_CASE("Servers in this process serve until a client says so", "[managers]") {
     const Watch watch;
-    mp::SyncManager local({.address = free_path(), .authkey = "k"});
+    const std::string path = free_path();
+    mp::SyncManager local({.address = path, .authkey = "k"});
     auto server = local.get_server();
     std::thread thread([&] { server.serve_forever(); });
     {
@@ -637,7 +634,7 @@ TEST_CASE("Servers in this process serve until a client says so", "[managers]") 
         RawClient(client).send(message(managed::verb::shutdown, 0));
         thread.join();
     }
-    CHECK(fs::exists(free_path()));
+    CHECK(fs::exists(path));
 }
 
 TEST_CASE("Managers of one server in one process are one client", "[managers]") {

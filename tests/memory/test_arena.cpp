@@ -16,6 +16,8 @@
 
 #include <multiprocessing/memory/arena.hpp>
 
+#include "support/calls.hpp"
+
 namespace {
 
 namespace os = multiprocessing::os;
@@ -173,12 +175,7 @@ class file_size_limit {
 };
 
 int error_of_allocating(arena& blocks, std::uint64_t size) {
-    try {
-        (void)blocks.allocate(size);
-        return 0;
-    } catch (const std::system_error& error) {
-        return error.code().value();
-    }
+    return test_support::error_of([&] { (void)blocks.allocate(size); });
 }
 
 }  // namespace

@@ -20,16 +20,6 @@ using namespace process_test;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-/// Runs `work`; how long it took.
-template <class Work>
-Clock::duration time_of(Work work) {
-    const auto begin = Clock::now();
-    work();
-    return Clock::now() - begin;
-}
-
 /// Starts a daemonic process, which is killed at the end of a case that fails half way.
 template <class... A>
 mp::Process started(mp::StartMethod method, void (*target)(A...),

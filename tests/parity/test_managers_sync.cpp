@@ -21,13 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-template <class Call>
-std::chrono::nanoseconds time_of(Call call) {
-    const auto begin = Clock::now();
-    call();
-    return Clock::now() - begin;
-}
-
 /// Processes that all run one function.
 class Bunch {
   public:

@@ -16,10 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-auto any_method() {
-    return GENERATE(mp::StartMethod::fork, mp::StartMethod::spawn, mp::StartMethod::forkserver);
-}
-
 void take_six_when_told(mp::Queue<int> queue, mp::Queue<bool> may_start, mp::Queue<bool> done) {
     (void)may_start.get();
     for (int i = 0; i < 6; ++i)
@@ -65,7 +61,7 @@ TEST_CASE("_TestQueue.test_put", "[parity][queues]") {
     const mp::Queue<bool> may_start;
     const mp::Queue<bool> done;
     mp::Process taker(take_six_when_told, {queue, may_start, done},
-                      {.daemon = true, .start_method = any_method()});
+                      {.daemon = true, .start_method = every_method()});
     taker.start();
     CHECK(queue.empty());
     CHECK_FALSE(queue.full());
@@ -95,7 +91,7 @@ TEST_CASE("_TestQueue.test_get", "[parity][queues]") {
     const mp::Queue<bool> may_start;
     const mp::Queue<bool> done;
     mp::Process putter(put_four, {queue, may_start, done},
-                       {.daemon = true, .start_method = any_method()});
+                       {.daemon = true, .start_method = every_method()});
     putter.start();
     CHECK(queue.empty());
     may_start.put(true);
@@ -119,7 +115,7 @@ TEST_CASE("_TestQueue.test_fork", "[parity][queues]") {
     const mp::Queue<int> queue;
     for (int i = 0; i < 10; ++i)
         queue.put(i);
-    mp::Process putter(put_from_ten, {queue}, {.daemon = true, .start_method = any_method()});
+    mp::Process putter(put_from_ten, {queue}, {.daemon = true, .start_method = every_method()});
     putter.start();
     for (int i = 0; i < 20; ++i)
         CHECK(queue.get(20s) == i);
@@ -144,7 +140,7 @@ TEST_CASE("_TestQueue.test_task_done", "[parity][queues]") {
     const Watch watch;
     const mp::JoinableQueue<std::string> queue;
     std::vector<mp::Process> workers;
-    const auto method = any_method();
+    const auto method = every_method();
     for (int i = 0; i < 4; ++i)
         workers.emplace_back(work_until_told, mp::arguments<mp::JoinableQueue<std::string>>{queue},
                              mp::ProcessOptions{.daemon = true, .start_method = method});
@@ -196,7 +192,7 @@ TEST_CASE("_TestQueue.test_closed_queue_empty_exceptions: a closed queue still s
     const mp::Queue<int> queue(1);
     queue.put(5);
     const mp::Event may_start;
-    mp::Process taker(take_one, {queue, may_start, 5}, {.start_method = any_method()});
+    mp::Process taker(take_one, {queue, may_start, 5}, {.start_method = every_method()});
     taker.start();
     CHECK_THROWS_AS(queue.join_thread(), mp::ValueError);
     queue.close();
@@ -223,7 +219,7 @@ TEST_CASE("TestSimpleQueue.test_empty", "[parity][queues]") {
     const mp::SimpleQueue<bool> seen;
     const mp::SimpleQueue<bool> answers;
     const mp::SimpleQueue<bool> go_on;
-    mp::Process child(look_twice, {seen, answers, go_on}, {.start_method = any_method()});
+    mp::Process child(look_twice, {seen, answers, go_on}, {.start_method = every_method()});
     child.start();
     CHECK(answers.get());
     CHECK(seen.empty());
@@ -247,7 +243,7 @@ TEST_CASE("TestSimpleQueue.test_close and test_closed", "[parity][queues]") {
 
 TEST_CASE("A queue is an argument of tasks for workers that run already", "[parity][queues]") {
     const Watch watch;
-    mp::Pool<> pool({.processes = 2, .start_method = any_method()});
+    mp::Pool<> pool({.processes = 2, .start_method = every_method()});
     CHECK(pool.apply(put_square, {mp::Queue<int>(), 1}) == 1);  // gone before it is taken out
     const mp::Queue<int> queue;
     std::vector<mp::AsyncResult<int>> results;

@@ -31,6 +31,7 @@
 #include "support/process.hpp"
 #include "support/random.hpp"
 #include "support/sanitized.hpp"
+#include "support/start_methods.hpp"
 
 namespace mp = multiprocessing;
 
@@ -39,6 +40,7 @@ namespace pool_test {
 using namespace std::chrono_literals;
 
 using test_support::eventually;
+using test_support::every_method;
 using test_support::patience;
 using test_support::sanitized;
 using test_support::scaled;
@@ -152,11 +154,6 @@ inline mp::StartMethod method_of(Kind kind) {
 
 inline std::string name_of(Kind kind) {
     return kind == Kind::threads ? "threads" : mp::to_string(method_of(kind));
-}
-
-/// Runs the rest of the case once for every start method. Call it once a case.
-inline mp::StartMethod every_method() {
-    return method_of(GENERATE(Kind::fork, Kind::spawn, Kind::forkserver));
 }
 
 /// Runs the body with a pool of processes of each start method. Call it once a case.

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -26,17 +27,22 @@
 
 #include <multiprocessing/process.hpp>
 
+#include "support/calls.hpp"
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
 #include "support/process.hpp"
+#include "support/start_methods.hpp"
 
 namespace process_test {
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
 
+using test_support::error_of;
 using test_support::eventually;
+using test_support::every_method;
 using test_support::patience;
+using test_support::time_of;
 
 /// Ends the program when a case does not end in time.
 class Watch {
@@ -86,6 +92,13 @@ inline bool has_children() {
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/// A path in the temporary folder that nobody has.
+inline std::string free_path() {
+    static int count = 0;
+    return std::filesystem::temp_directory_path() /
+           ("multiprocessing-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
+}
+
 /// Appends a line to a file: each call is one write, so lines of several processes stay whole.
 inline void note(const std::string& file, const std::string& line) {
     const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -128,11 +141,6 @@ class Notes {
   private:
     std::string path_;
 };
-
-/// Runs the case once for every start method.
-inline mp::StartMethod every_method() {
-    return GENERATE(mp::StartMethod::fork, mp::StartMethod::spawn, mp::StartMethod::forkserver);
-}
 
 /// Runs the case for the two start methods that differ most.
 inline mp::StartMethod fork_or_spawn() {

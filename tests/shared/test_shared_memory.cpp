@@ -39,6 +39,7 @@
 #include <multiprocessing/synchronize.hpp>
 
 #include "memory/tracker_tools.hpp"
+#include "support/calls.hpp"
 #include "support/leaks.hpp"
 #include "support/process.hpp"
 
@@ -50,6 +51,7 @@ using mp::shared_memory::ShareableList;
 using mp::shared_memory::ShareableValue;
 using mp::shared_memory::SharedMemory;
 using mp::shared_memory::SharedMemoryOptions;
+using test_support::error_of;
 using test_support::eventually;
 
 std::string unused_name() {
@@ -58,17 +60,6 @@ std::string unused_name() {
 }
 bool exists(const std::string& name) {
     return ::access(("/dev/shm/" + name).c_str(), F_OK) == 0;
-}
-
-/// The errno of the std::system_error that a call throws; 0 for none.
-template <class Call>
-int error_of(Call call) {
-    try {
-        call();
-    } catch (const std::system_error& error) {
-        return error.code().value();
-    }
-    return 0;
 }
 
 /// What random numbers are while a test wants to know them.

@@ -21,6 +21,7 @@
 #include <thread>
 #include <utility>
 
+#include "support/calls.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/sanitized.hpp"
@@ -29,6 +30,7 @@ namespace core_test {
 
 using namespace std::chrono_literals;
 using test_support::eventually;
+using test_support::time_of;
 /// With it the robust mutex measures its slices by the time of day.
 using test_support::thread_sanitizer;
 
@@ -117,13 +119,5 @@ class Child {
   private:
     pid_t pid_ = 0;
 };
-
-/// Runs `work`; how long it took.
-template <class Work>
-std::chrono::nanoseconds time_of(Work work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::steady_clock::now() - start;
-}
 
 }  // namespace core_test
