@@ -27,11 +27,11 @@
 #include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
-#include "support/deadline.hpp"
 #include "support/process.hpp"
 #include "support/random.hpp"
 #include "support/sanitized.hpp"
 #include "support/start_methods.hpp"
+#include "support/watch.hpp"
 
 namespace mp = multiprocessing;
 
@@ -44,22 +44,7 @@ using test_support::every_method;
 using test_support::patience;
 using test_support::sanitized;
 using test_support::scaled;
-
-/// Ends the program, naming the test, when what follows in the scope does not end in time. It also
-/// removes Catch2's signal handlers for the rest of the case: workers that are forked would inherit
-/// them and report their own deaths as the test's.
-class Watch {
-  public:
-    explicit Watch(std::chrono::seconds limit = 3 * patience)
-        : deadline_(limit, Catch::getResultCapture().getCurrentTestName()) {
-        for (const int number : {SIGINT, SIGILL, SIGFPE, SIGSEGV, SIGTERM, SIGABRT}) {
-            std::signal(number, SIG_DFL);
-        }
-    }
-
-  private:
-    test_support::deadline deadline_;
-};
+using test_support::Watch;
 
 /// The name of the library's (or the standard's) type of an exception, the text of any other.
 inline std::string name_of(const std::exception_ptr& error) {

@@ -29,9 +29,9 @@
 
 #include "support/calls.hpp"
 #include "support/catch.hpp"
-#include "support/deadline.hpp"
 #include "support/process.hpp"
 #include "support/start_methods.hpp"
+#include "support/watch.hpp"
 
 namespace process_test {
 
@@ -43,15 +43,7 @@ using test_support::eventually;
 using test_support::every_method;
 using test_support::patience;
 using test_support::time_of;
-
-/// Ends the program when a case does not end in time.
-class Watch {
-  public:
-    explicit Watch(std::chrono::seconds limit = 2 * patience) : deadline_(limit) {}
-
-  private:
-    test_support::deadline deadline_;
-};
+using test_support::Watch;
 
 /// The letter that /proc/PID/stat shows; '-' when there is no such process.
 inline char state_of(pid_t pid) {
