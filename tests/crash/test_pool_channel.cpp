@@ -3,6 +3,8 @@
 #include "pool/pool_faults.hpp"
 
 #include <cstring>
+#include <fstream>
+#include <sstream>
 
 using namespace pool_test;
 
@@ -280,10 +282,7 @@ TEST_CASE("Time for which a program is stopped does not count towards time limit
         all.insert(all.end(), workers.begin(), workers.end());
     }
     CHECK(all.size() >= 2);
-    const auto stopped = [](int pid) {
-        const auto state = state_of(pid);
-        return state && state->state == 'T';
-    };
+    const auto stopped = [](int pid) { return state_of(pid) == 'T'; };
     program.signal_group(SIGTSTP);  // as Ctrl-Z does: to the parent's group
     CHECK(eventually([&] { return std::all_of(all.begin(), all.end(), stopped); }));
     std::this_thread::sleep_for(2500ms);  // longer than the limit

@@ -246,7 +246,7 @@ TEST_CASE("Descriptors exhausted while a pool is made: an error, and nothing is 
         CHECK(warm.apply(square, {2}) == 4);
     }
     const std::size_t descriptors = open_descriptors();
-    const std::size_t threads = thread_count();
+    const std::size_t threads = count_threads();
     const std::size_t children = descendants_of(::getpid()).size();
     rlimit before = {};
     ::getrlimit(RLIMIT_NOFILE, &before);
@@ -255,7 +255,7 @@ TEST_CASE("Descriptors exhausted while a pool is made: an error, and nothing is 
         Watch watch;
         INFO("spare descriptors " << spare);
         rlimit tight = before;
-        tight.rlim_cur = descriptors - 1 + spare;  // the listing itself held one
+        tight.rlim_cur = descriptors + spare;
         ::setrlimit(RLIMIT_NOFILE, &tight);
         const std::string told = outcome_of([&] {
             mp::Pool<> pool({.processes = 3, .start_method = method});
@@ -267,7 +267,7 @@ TEST_CASE("Descriptors exhausted while a pool is made: an error, and nothing is 
             CHECK((told == "std::system_error" || told == "ProcessError"));
         }
         CHECK(open_descriptors() == descriptors);
-        CHECK(eventually([&] { return thread_count() == threads; }));
+        CHECK(eventually([&] { return count_threads() == threads; }));
         CHECK(eventually([&] { return descendants_of(::getpid()).size() == children; }));
     }
     CHECK(made);
@@ -377,7 +377,7 @@ TEST_CASE("Descriptors exhausted while a pool works delay nothing for ever", "[c
         rlimit before = {};
         ::getrlimit(RLIMIT_NOFILE, &before);
         rlimit tight = before;
-        tight.rlim_cur = open_descriptors();
+        tight.rlim_cur = open_descriptors() + 1;
         ::setrlimit(RLIMIT_NOFILE, &tight);
         auto small = pool.map_async(square, numbers(200));
         auto large = pool.apply_async(huge, {4u << 20});

@@ -103,7 +103,7 @@ TEST_CASE("A server that is stopped for a while delays and loses nothing", "[cra
     on_process_pools(1, [](auto& pool) {
         const int server = pool.apply(parent_pid);
         signal_to(server, SIGSTOP);
-        REQUIRE(eventually([&] { return state_of(server)->state == 'T'; }));
+        REQUIRE(eventually([&] { return state_of(server) == 'T'; }));
         auto lost = pool.apply_async(square_or_die, {Mortal{1, Death::exit_now_3}});
         auto behind = pool.apply_async(square, {4});
         CHECK_FALSE(behind.wait(50ms));
@@ -150,13 +150,13 @@ TEST_CASE("No process survives a parent killed while its workers are stopped", "
         const bool server = std::count(servers.begin(), servers.end(), pid) != 0;
         if (!server) {
             signal_to(pid, SIGSTOP);
-            REQUIRE(eventually([&] { return state_of(pid)->state == 'T'; }));
+            REQUIRE(eventually([&] { return state_of(pid) == 'T'; }));
         }
     }
     if (server_too) {  // the kernel continues it, so that it can end everything
         for (const int pid : servers) {
             signal_to(pid, SIGSTOP);
-            REQUIRE(eventually([&] { return state_of(pid)->state == 'T'; }));
+            REQUIRE(eventually([&] { return state_of(pid) == 'T'; }));
         }
     }
     signal_to(program.pid(), SIGKILL);

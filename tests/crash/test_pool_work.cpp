@@ -285,7 +285,7 @@ TEST_CASE("A worker stopped at any instant does not hold up the parent that subm
             while (std::chrono::steady_clock::now() < until) {
             }
             signal_to(worker, SIGSTOP);
-            REQUIRE(eventually([&] { return state_of(worker)->state == 'T'; }));
+            REQUIRE(eventually([&] { return state_of(worker) == 'T'; }));
             // a parent that waits for the stopped one would do so for ever: nobody continues it
             submit(200);
             (void)results.back().wait(1ms);
@@ -311,7 +311,7 @@ TEST_CASE("terminate and the destructor do not wait for a stopped worker", "[cra
             mp::Pool<> pool({.processes = 1, .start_method = method});
             worker = pool.apply(own_pid);
             signal_to(worker, SIGSTOP);
-            REQUIRE(eventually([&] { return state_of(worker)->state == 'T'; }));
+            REQUIRE(eventually([&] { return state_of(worker) == 'T'; }));
             results.push_back(pool.apply_async(square, {4}));
             if (explicitly) {
                 pool.terminate();

@@ -2,7 +2,6 @@
 // Looks at processes through /proc, and runs a body in a process of its own.
 #pragma once
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,12 +9,9 @@
 #include <csignal>
 
 #include <cstdio>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <random>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +19,11 @@
 #include "pool/pool_tools.hpp"
 
 namespace pool_test {
+
+using test_support::count_threads;
+using test_support::gone;
+using test_support::resident_kib;
+using test_support::state_of;
 
 /// Signals a process; a pid that came from a failed call never reaches kill, which would take 0 and
 /// -1 for this group and for everybody.
@@ -33,57 +34,17 @@ inline void signal_to(std::int64_t pid, int number) {
     ::kill(static_cast<pid_t>(pid), number);
 }
 
-struct ProcessState {
-    char state = '?';
-    int parent = 0;
-};
-
-inline std::optional<ProcessState> state_of(int pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;  // getline, for reading of a process that ends now fails, and may throw
-    std::getline(file, text, '\0');
-    const auto end = text.rfind(')');  // the name before it may hold anything
-    if (end == std::string::npos) {
-        return std::nullopt;
-    }
-    ProcessState result;
-    std::istringstream(text.substr(end + 1)) >> result.state >> result.parent;
-    return result;
-}
-
-/// True when the process has ended; one that nobody has waited for counts as ended.
-inline bool gone(int pid) {
-    const auto state = state_of(pid);
-    return !state || state->state == 'Z' || state->state == 'X';
-}
-
 template <class Pids>
 bool all_gone(const Pids& pids) {
     return std::all_of(pids.begin(), pids.end(), [](int pid) { return gone(pid); });
 }
 
-inline std::vector<int> numeric_entries(const std::string& folder) {
-    std::vector<int> list;
-    if (DIR* dir = ::opendir(folder.c_str())) {
-        while (const dirent* entry = ::readdir(dir)) {
-            char* end = nullptr;
-            const long value = std::strtol(entry->d_name, &end, 10);
-            if (end != entry->d_name && *end == '\0') {
-                list.push_back(static_cast<int>(value));
-            }
-        }
-        ::closedir(dir);
-    }
-    return list;
-}
-
 /// The living children of a process.
 inline std::vector<int> children_of(int pid) {
     std::vector<int> list;
-    for (const int candidate : numeric_entries("/proc")) {
-        const auto state = state_of(candidate);
-        if (state && state->parent == pid && state->state != 'Z' && state->state != 'X') {
-            list.push_back(candidate);
+    for (const pid_t child : test_support::children(pid)) {
+        if (!gone(child)) {
+            list.push_back(child);
         }
     }
     return list;
@@ -99,20 +60,7 @@ inline std::vector<int> descendants_of(int pid) {
 }
 
 inline std::size_t open_descriptors() {
-    return numeric_entries("/proc/self/fd").size();
-}
-
-inline std::size_t thread_count() {
-    return numeric_entries("/proc/self/task").size();
-}
-
-/// Resident memory of this process in bytes.
-inline std::size_t resident_bytes() {
-    std::ifstream file("/proc/self/statm");
-    std::size_t total = 0;
-    std::size_t resident = 0;
-    file >> total >> resident;
-    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return test_support::descriptors().size();
 }
 
 /// Runs a body in a forked process and ends it by _exit with what the body returns; 99 stands for

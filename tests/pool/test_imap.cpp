@@ -316,7 +316,7 @@ TEST_CASE("imap whose whole input was drawn before join ends as its input does",
 
 TEST_CASE("A closed pool ends with the last imap made before", "[pool][imap]") {
     on_every_pool(2, [](auto& pool) {
-        const std::size_t running = thread_count();
+        const std::size_t running = count_threads();
         std::optional dropped(pool.imap(square, std::views::iota(0)));
         REQUIRE(dropped->next(patience) == 0);
         auto read = pool.imap(square, numbers(3));
@@ -331,9 +331,9 @@ TEST_CASE("A closed pool ends with the last imap made before", "[pool][imap]") {
         CHECK(outcomes(assigned, 10).size() == 5);
         std::this_thread::sleep_for(20ms);
         CHECK(dropped->next(patience) == 1);
-        CHECK(thread_count() == running);
+        CHECK(count_threads() == running);
         dropped.reset();
-        CHECK(eventually([&] { return thread_count() < running; }));
+        CHECK(eventually([&] { return count_threads() < running; }));
     });
 }
 

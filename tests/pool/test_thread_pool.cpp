@@ -598,7 +598,7 @@ TEST_CASE("ThreadPool drops arguments, results and jobs where they may use the p
 TEST_CASE("ThreadPool can be destroyed by its own task and callback", "[pool][threads]") {
     Watch watch;
     for (const bool in_callback : {false, true}) {
-        const std::size_t before = thread_count();
+        const std::size_t before = count_threads();
         auto pool = std::make_shared<std::optional<mp::ThreadPool>>(std::in_place, 3);
         std::atomic<bool> go{false};
         const auto end = [pool, &go] {
@@ -612,6 +612,6 @@ TEST_CASE("ThreadPool can be destroyed by its own task and callback", "[pool][th
         }
         pool.reset();
         go = true;
-        CHECK(eventually([&] { return thread_count() == before; }));
+        CHECK(eventually([&] { return count_threads() == before; }));
     }
 }

@@ -3,7 +3,6 @@
 // a process of any start method leaves for the test.
 #pragma once
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -20,7 +19,6 @@
 #include <fstream>
 #include <iterator>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,35 +39,17 @@ using namespace std::chrono_literals;
 using test_support::error_of;
 using test_support::eventually;
 using test_support::every_method;
+using test_support::gone;
 using test_support::patience;
+using test_support::state_of;
 using test_support::time_of;
 using test_support::Watch;
-
-/// The letter that /proc/PID/stat shows; '-' when there is no such process.
-inline char state_of(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;  // getline: reading of a process that ends just now fails, an iterator throws
-    std::getline(file, text, '\0');
-    const auto name_end = text.rfind(')');
-    return name_end == std::string::npos ? '-' : text[name_end + 2];
-}
-/// It has ended; a zombie that its parent has not reaped counts as ended.
-inline bool gone(pid_t pid) {
-    const char state = state_of(pid);
-    return state == '-' || state == 'Z' || state == 'X';
-}
 
 /// The descriptors that this process has open.
 inline std::set<int> open_descriptors() {
     std::set<int> found;
-    if (DIR* const directory = ::opendir("/proc/self/fd")) {
-        while (const dirent* const entry = ::readdir(directory)) {
-            const int fd = std::atoi(entry->d_name);
-            if (entry->d_name[0] != '.' && fd != ::dirfd(directory))
-                found.insert(fd);
-        }
-        ::closedir(directory);
-    }
+    for (const auto& [fd, target] : test_support::descriptors())
+        found.insert(fd);
     return found;
 }
 

@@ -50,7 +50,7 @@ TEST_CASE("A fork server hands name, payload and descriptors to a child and repo
     CHECK(ended->id == 42);
     CHECK(ended->pid == started->pid);
     CHECK(ended->exitcode == 7);
-    CHECK(state_of(ended->pid) == '-');
+    CHECK(state_of(ended->pid) == '\0');
     ::close(pipe[0]);
     ::close(pipe[1]);
 }
@@ -293,7 +293,7 @@ TEST_CASE("stop() ends a stopped server and its stopped children in bounded time
     const auto begin = std::chrono::steady_clock::now();
     server.stop();
     CHECK(std::chrono::steady_clock::now() - begin < 5s);
-    CHECK(state_of(pid) == '-');
+    CHECK(state_of(pid) == '\0');
     CHECK(eventually([&] { return gone(first) && gone(second); }));
     CHECK_FALSE(process_test::has_children());
 }

@@ -111,14 +111,14 @@ TEST_CASE("Hundreds of pools made and destroyed leave no descriptor, thread or p
     };
     REQUIRE(use());
     const std::size_t descriptors = open_descriptors();
-    const std::size_t threads = thread_count();
+    const std::size_t threads = count_threads();
     const std::size_t children = descendants_of(::getpid()).size();
     for (long round = 0; round < scaled(120); ++round) {
         Watch watch;
         REQUIRE(use());
     }
     CHECK(open_descriptors() == descriptors);
-    CHECK(eventually([&] { return thread_count() == threads; }));
+    CHECK(eventually([&] { return count_threads() == threads; }));
     CHECK(eventually([&] { return descendants_of(::getpid()).size() == children; }));
 }
 
@@ -157,12 +157,12 @@ TEST_CASE("imap over a long input keeps memory constant", "[stress][pool]") {
              pool.imap([](int x) { return x; }, std::views::iota(0, count), {.chunksize = 64})) {
             REQUIRE(r == index);
             if (++index == count / 10) {
-                before = resident_bytes();
+                before = resident_kib();
             }
         }
         CHECK(index == count);
         if (!sanitized) {
-            CHECK(resident_bytes() < before + (16u << 20));
+            CHECK(resident_kib() < before + (16u << 10));
         }
     });
 }

@@ -130,6 +130,11 @@ inline bool stop_process(pid_t pid) {
     return eventually([&] { return state_of(pid) == 'T'; });
 }
 
+/// It has ended; a zombie that nobody has waited for counts as ended.
+inline bool gone(pid_t pid) {
+    return !is_running(pid);
+}
+
 /// What became of a command.
 struct outcome {
     int status = -1;  ///< the exit status, or minus the signal that ended it
