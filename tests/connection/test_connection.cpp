@@ -308,7 +308,7 @@ TEST_CASE("A thread that waits inside a call holds no lock in a forked child", "
     std::thread receiver([&received, right = right] { received = right.recv<int>(); });
     REQUIRE(eventually(somebody_polls));
     const Notes notes;
-    const pid_t child = raw_child([&, left = left, right = right] {
+    const pid_t child = fork_child([&, left = left, right = right] {
         const auto [near, far] = mp::Pipe();
         right.close();  // takes the lock that the receiver holds in the parent
         note(notes.path(), "closed");
@@ -366,7 +366,7 @@ TEST_CASE("A peer that is killed in the middle of a message is an EOFError",
     const Watch watch;
     for (int round = 0; round < 30; ++round) {
         const auto [left, right] = mp::Pipe();
-        const pid_t child = raw_child([left = left, right = right] {
+        const pid_t child = fork_child([left = left, right = right] {
             right.close();
             const auto message = pattern(200000, 1);
             for (;;)

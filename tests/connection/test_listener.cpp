@@ -147,7 +147,7 @@ TEST_CASE("A path is removed with its Listener, unless it is another's by then",
 
 TEST_CASE("A forked child that drops a Listener leaves its path alone", "[listener]") {
     connection::Listener listener({.address = free_path()});
-    const pid_t child = raw_child([&] { listener.close(); });
+    const pid_t child = fork_child([&] { listener.close(); });
     ::waitpid(child, nullptr, 0);
     exchange(listener);
 }

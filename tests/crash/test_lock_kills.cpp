@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Processes are killed at random instants while they take, hold or wait for each kind of lock: the
 // others go on, exclusion holds, and no permit, notification or wake-up is lost for long.
-#include <sys/prctl.h>
-
 #include <array>
 #include <fstream>
 #include <functional>
@@ -50,7 +48,6 @@ class Gang {
     void kill(std::size_t index) { children_[index].reset(); }
     void start(std::size_t index) {
         children_[index] = std::make_unique<Child>([this, index]() -> int {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             for (;;)
                 body_(index);
         });
@@ -311,7 +308,6 @@ TEST_CASE("A process killed while it sets an Event leaves nobody waiting", "[cra
         for (int k = 0; k < 2; ++k)
             waiters.emplace_back([&] { return event.wait() ? 0 : 1; });
         Child setter([&]() -> int {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             keep_busy(20'000);
             event.set();
             ::pause();
@@ -339,7 +335,6 @@ TEST_CASE("A party killed around a Barrier holds nobody up for longer than the t
     int broken_rounds = 0;
     for (int i = 0; i < kills_of_class(); ++i) {
         const auto party = [&]() -> int {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             try {
                 for (long mine = 1;; ++mine) {
                     barrier.wait(20ms);

@@ -167,7 +167,7 @@ TEST_CASE("Nobody outlives a parent that is killed at any instant", "[crash][for
     for (int i = 0; i < rounds; ++i) {
         const Notes notes;
         const bool late = i % 2 == 0;
-        const pid_t parent = raw_child([&] { parent_with_everything(notes.path(), method); });
+        const pid_t parent = fork_child([&] { parent_with_everything(notes.path(), method); });
         if (late)
             (void)eventually([&] { return notes.lines().size() >= 8; });
         else
@@ -192,7 +192,7 @@ TEST_CASE("A parent and a server that are both stopped and killed leave no worke
     const Watch watch(std::chrono::minutes(1));
     const auto method = every_method();
     const Notes notes;
-    const pid_t parent = raw_child([&] {
+    const pid_t parent = fork_child([&] {
         detail::fork_server server(method);
         note(notes.path(), std::to_string(server.pid()));
         server.start(1, "one", noting_child, bytes_of(notes.path()), {});

@@ -70,7 +70,7 @@ int failing_forks(const mp::DictProxy<int, int>& numbers, int first, int count) 
     int failures = 0;
     for (int i = first; i < first + count; ++i) {
         int status = 0;
-        ::waitpid(raw_child([&] { numbers.set(i, i); }), &status, 0);
+        ::waitpid(fork_child([&] { numbers.set(i, i); }), &status, 0);
         failures += status != 0 ? 1 : 0;
     }
     return failures;
@@ -295,7 +295,7 @@ TEST_CASE("A stopped server delays a fork by a second, and the child's calls thr
     const auto value = manager.Value<int>(1);
     ::kill(*manager.pid(), SIGSTOP);
     const auto begin = Clock::now();
-    const pid_t child = raw_child([&] {
+    const pid_t child = fork_child([&] {
         try {
             value.get();
         } catch (const mp::EOFError&) {

@@ -21,6 +21,7 @@
 #include <multiprocessing/serialization/pickle.hpp>
 
 #include "memory/tracker_tools.hpp"
+#include "support/child.hpp"
 #include "support/process.hpp"
 
 namespace {
@@ -31,25 +32,18 @@ using memory_test::tracker;
 using mp::detail::shared_block;
 using test_support::eventually;
 
-/// A forked child and a pipe to it and from it. The child must not return.
+/// A forked child and a pipe to it and from it.
 class forked {
   public:
     template <class Body>
     explicit forked(Body body) {
         REQUIRE(::pipe2(to_.data(), O_CLOEXEC) == 0);
         REQUIRE(::pipe2(from_.data(), O_CLOEXEC) == 0);
-        pid_ = ::fork();
-        if (pid_ == 0) {
+        pid_ = test_support::fork_child([&] {
             ::close(to_[1]);
             ::close(from_[0]);
-            int status = 100;
-            try {
-                status = body(to_[0], from_[1]);
-            } catch (const std::exception& error) {
-                std::fprintf(stderr, "child: %s\n", error.what());
-            }
-            ::_exit(status);
-        }
+            return body(to_[0], from_[1]);
+        });
         ::close(to_[0]);
         ::close(from_[1]);
     }
@@ -61,11 +55,7 @@ class forked {
         ::close(to_[1]);
         ::close(from_[0]);
     }
-    int end() {
-        int status = 0;
-        ::waitpid(std::exchange(pid_, -1), &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    }
+    int end() { return test_support::end_of(std::exchange(pid_, -1)); }
     void kill() { ::kill(pid_, SIGKILL); }
     [[nodiscard]] int to() const { return to_[1]; }
     [[nodiscard]] int from() const { return from_[0]; }

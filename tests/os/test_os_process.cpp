@@ -19,29 +19,17 @@
 #include <multiprocessing/os/wait_set.hpp>
 
 #include "support/catch.hpp"
+#include "support/child.hpp"
 #include "support/process.hpp"
 
 namespace os = multiprocessing::os;
 using namespace std::chrono_literals;
-
-namespace {
-
-template <class Body>
-pid_t forked(Body body) {
-    const pid_t pid = os::fork_process();
-    if (pid == 0) {
-        body();
-        ::_exit(0);
-    }
-    return pid;
-}
-
-}  // namespace
+using test_support::fork_child;
 
 TEST_CASE("A pidfd tells the end, and reaping tells how it was", "[os]") {
     const auto [code, expected] =
         GENERATE(std::pair(0, 0), std::pair(7, 7), std::pair(-SIGKILL, -SIGKILL));
-    const pid_t pid = forked([code = code] {
+    const pid_t pid = fork_child([code = code] {
         if (code < 0)
             ::raise(-code);
         ::_exit(code);
@@ -60,7 +48,7 @@ TEST_CASE("A pidfd tells the end, and reaping tells how it was", "[os]") {
 }
 
 TEST_CASE("A live child is neither reaped nor waited for beyond the limit", "[os]") {
-    const pid_t pid = forked([] { ::pause(); });
+    const pid_t pid = fork_child([] { ::pause(); });
     const os::descriptor pidfd = os::open_child(pid);
     CHECK(os::try_reap(pidfd.get()).first == os::child_state::alive);
     CHECK_FALSE(os::wait_for_end(pidfd.get(), 5ms));
@@ -77,7 +65,7 @@ TEST_CASE("The kernel kills a process, or its group, when the writer of its life
     const bool stopped = GENERATE(false, true);
     auto [reader, writer] = os::life_pipe();
     auto [ready, tell] = os::life_pipe();
-    const pid_t pid = forked([&, &reader = reader, &writer = writer, &tell = tell] {
+    const pid_t pid = fork_child([&, &reader = reader, &writer = writer, &tell = tell] {
         os::make_group(0);
         writer.reset();
         const os::descriptor guard = os::die_with_writer(reader.get(), whom);
@@ -120,7 +108,7 @@ TEST_CASE("Packets keep their borders and carry descriptors", "[os]") {
 }
 
 TEST_CASE("No new descriptor takes the place of a standard stream that is closed", "[os]") {
-    const pid_t pid = forked([] {
+    const pid_t pid = fork_child([] {
         for (int stream = 0; stream < 3; ++stream)
             ::close(stream);
         int low = 0;
@@ -163,7 +151,7 @@ TEST_CASE("No new descriptor takes the place of a standard stream that is closed
 }
 
 TEST_CASE("A packet whose descriptors find no place is received without them", "[os]") {
-    const pid_t pid = forked([] {
+    const pid_t pid = fork_child([] {
         const auto [left, right] = os::packet_pair();
         const std::array<std::span<const std::byte>, 1> text{std::as_bytes(std::span("text"))};
         const std::array<int, 1> sent{right.get()};

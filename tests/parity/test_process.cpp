@@ -498,7 +498,7 @@ TEST_CASE("_TestProcess.test_error_on_stdio_flush_1: no standard streams are inh
     const Watch watch;
     const auto method = every_method();
     // in a process of its own, which has a main program's freedom to close its streams
-    const pid_t pid = raw_child([method] {
+    const pid_t pid = fork_child([method] {
         ::close(0);
         ::close(1);
         ::close(2);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "pool/pool_tools.hpp"
+#include "support/child.hpp"
 
 namespace pool_test {
 
@@ -63,30 +64,16 @@ inline std::size_t open_descriptors() {
     return test_support::descriptors().size();
 }
 
-/// Runs a body in a forked process and ends it by _exit with what the body returns; 99 stands for
-/// an exception. No test macro may be used in the body.
+/// A forked child that leads a group of its own.
 class ChildProgram {
   public:
     template <class Body>
-    explicit ChildProgram(Body body) {
-        std::cout.flush();
-        std::fflush(nullptr);
-        pid_ = ::fork();
-        if (pid_ < 0) {
-            throw std::system_error(errno, std::generic_category(), "fork");
-        }
-        if (pid_ == 0) {
-            ::setpgid(0, 0);
-            ::alarm(static_cast<unsigned>(4 * patience.count()));
-            int code = 99;
-            try {
-                code = body();
-            } catch (const std::exception& e) {
-                std::fprintf(stderr, "child program: %s\n", e.what());
-            } catch (...) {
-            }
-            ::_exit(code);
-        }
+    explicit ChildProgram(Body body)
+        : pid_(test_support::fork_child([&] {
+              ::setpgid(0, 0);
+              ::alarm(static_cast<unsigned>(4 * patience.count()));
+              return body();
+          })) {
         ::setpgid(pid_, pid_);
     }
     ChildProgram(const ChildProgram&) = delete;

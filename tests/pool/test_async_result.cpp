@@ -292,8 +292,7 @@ TEST_CASE("AsyncResult.ready in a forked copy throws and takes no result from th
     mp::Pool pool(1);
     auto result = pool.apply_async(wait_at_gate, {board.ref()});
     REQUIRE(eventually([&] { return board[arrivals].load() == 1; }));
-    const pid_t child = ::fork();
-    if (child == 0) {
+    const pid_t child = test_support::fork_child([&] {
         const auto end = std::chrono::steady_clock::now() + 300ms;
         board[gate] = 1;
         bool refused = true;
@@ -304,11 +303,9 @@ TEST_CASE("AsyncResult.ready in a forked copy throws and takes no result from th
             } catch (const mp::ValueError&) {
             }
         }
-        ::_exit(refused ? 0 : 1);
-    }
-    int status = -1;
-    CHECK(::waitpid(child, &status, 0) == child);
-    CHECK(status == 0);
+        return refused ? 0 : 1;
+    });
+    CHECK(test_support::end_of(child) == 0);
     CHECK(outcome(result) == "value");
     CHECK(pool.apply(square, {3}) == 9);
 }

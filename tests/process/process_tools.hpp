@@ -27,6 +27,7 @@
 
 #include "support/calls.hpp"
 #include "support/catch.hpp"
+#include "support/child.hpp"
 #include "support/process.hpp"
 #include "support/start_methods.hpp"
 #include "support/watch.hpp"
@@ -39,6 +40,7 @@ using namespace std::chrono_literals;
 using test_support::error_of;
 using test_support::eventually;
 using test_support::every_method;
+using test_support::fork_child;
 using test_support::gone;
 using test_support::patience;
 using test_support::state_of;
@@ -141,22 +143,6 @@ class CapturedErrors {
     Notes file_;
     int saved_;
 };
-
-/// Forks without the library, runs the body in the child and ends it.
-template <class Body>
-pid_t raw_child(Body body) {
-    std::fflush(stdout);
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        try {
-            body();
-        } catch (...) {
-            ::_exit(99);
-        }
-        ::_exit(0);
-    }
-    return pid;
-}
 
 /// Readable at once?
 inline bool readable(int fd, std::chrono::milliseconds limit = 0ms) {

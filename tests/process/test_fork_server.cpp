@@ -202,7 +202,7 @@ TEST_CASE("Children of a program whose standard streams are closed have /dev/nul
           "[process][fork_server]") {
     const Watch watch;
     const auto method = every_method();
-    const pid_t program = raw_child([&] {
+    const pid_t program = fork_child([&] {
         for (int stream = 0; stream < 3; ++stream)
             ::close(stream);
         detail::fork_server server(method);
@@ -367,7 +367,7 @@ TEST_CASE("A copy of a fork server in a forked process closes itself and disturb
     const Watch watch;
     detail::fork_server server(every_method());
     const pid_t child = start(server, 1, sleeping_child);
-    const pid_t copy = raw_child([&] { server.stop(); });
+    const pid_t copy = fork_child([&] { server.stop(); });
     int status = -1;
     ::waitpid(copy, &status, 0);
     CHECK(status == 0);

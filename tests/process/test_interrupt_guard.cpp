@@ -83,7 +83,7 @@ TEST_CASE("An interrupt that no call has thrown is raised again when the guard g
         CHECK(seen == 0);
     }
     CHECK(seen == 1);
-    const pid_t pid = raw_child([] {
+    const pid_t pid = fork_child([] {
         ::signal(SIGINT, SIG_DFL);
         const mp::InterruptGuard guard;
         ::raise(SIGINT);

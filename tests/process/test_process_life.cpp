@@ -214,7 +214,7 @@ TEST_CASE("exit() in a child leaves the parent's exit handlers and static object
           "[process]") {
     const Watch watch;
     const Notes notes;
-    const pid_t pid = raw_child([&] {
+    const pid_t pid = fork_child([&] {
         static std::string file = notes.path();
         std::atexit([] { note(file, "handler of the parent"); });
         mp::Process process([] { std::exit(6); });
@@ -337,7 +337,7 @@ TEST_CASE("A child forked while another thread asks for the start method can use
     });
     int hung = 0;
     for (int i = 0; i < 200 && hung == 0; ++i) {
-        const pid_t child = raw_child([&] {
+        const pid_t child = fork_child([&] {
             ::alarm(5);
             mp::set_start_method(method, true);
         });
@@ -353,7 +353,7 @@ TEST_CASE("A child forked while another thread asks for the start method can use
 TEST_CASE("The start method is set once, unless by force, and asking for it fixes it",
           "[process]") {
     const Watch watch;
-    const pid_t child = raw_child([] {
+    const pid_t child = fork_child([] {
         mp::detail::default_start_method = mp::detail::no_start_method;
         mp::set_start_method(mp::StartMethod::spawn);
         bool good = mp::get_start_method() == mp::StartMethod::spawn;
@@ -433,7 +433,7 @@ TEST_CASE("Output that was buffered before the start is written once", "[process
     const Watch watch;
     const Notes notes;
     const auto method = every_method();
-    const pid_t pid = raw_child([&] {
+    const pid_t pid = fork_child([&] {
         const int fd = ::open(notes.path().c_str(), O_WRONLY | O_APPEND);
         ::dup2(fd, STDOUT_FILENO);
         std::printf("before ");

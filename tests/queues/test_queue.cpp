@@ -28,6 +28,7 @@
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/queues.hpp>
 
+#include "support/child.hpp"
 #include "support/process.hpp"
 #include "support/random.hpp"
 #include "support/sanitized.hpp"
@@ -37,7 +38,9 @@ namespace {
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
+using test_support::end_of;
 using test_support::eventually;
+using test_support::fork_child;
 using test_support::scaled;
 
 struct Order {
@@ -78,28 +81,6 @@ mp::Queue<U> taken_for(const mp::Queue<T>& queue) {
     mp::detail::save(name, queue);
     mp::detail::input_cursor cursor(name.bytes());
     return mp::detail::load<mp::Queue<U>>(cursor);
-}
-
-/// Forks; the child runs `body` and ends.
-template <class Body>
-pid_t start(Body body) {
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        int status = 0;
-        try {
-            body();
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "child: %s\n", error.what());
-            status = 1;
-        }
-        ::_exit(status);
-    }
-    return pid;
-}
-int end_of(pid_t pid) {
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 /// Counters that forked children share with the test.
@@ -207,7 +188,7 @@ TEST_CASE("An item that cannot be read is gone, and the next one comes", "[queue
 }
 
 TEST_CASE("A queue works where addresses and file sizes are limited", "[queues]") {
-    const pid_t child = start([] {
+    const pid_t child = fork_child([] {
         const rlimit little{256 << 20, 256 << 20};
         ::setrlimit(RLIMIT_FSIZE, &little);
         const mp::Queue<std::string> queue;
@@ -278,7 +259,7 @@ TEST_CASE("A bounded queue throws Full and Empty when the time has passed, not b
 TEST_CASE("put waits for room and get for an item, and each is woken by the other", "[queues]") {
     const mp::Queue<int> there(1);
     const mp::Queue<int> back(1);
-    const pid_t child = start([&] {
+    const pid_t child = fork_child([&] {
         for (int i = 0; i < 2000; ++i)
             back.put(there.get() + 1);
     });
@@ -291,7 +272,7 @@ TEST_CASE("put waits for room and get for an item, and each is woken by the othe
 
 TEST_CASE("A process that has put a lot ends without a reader", "[queues]") {
     const mp::Queue<std::string> queue;
-    const pid_t child = start([&] {
+    const pid_t child = fork_child([&] {
         for (int i = 0; i < 100; ++i)
             queue.put(std::string(100'000, 'x'));
     });
@@ -306,7 +287,7 @@ TEST_CASE("A closed queue is closed in its process alone", "[queues]") {
     const auto copy = queue;
     CHECK(copy == queue);
     CHECK_THROWS_AS(queue.join_thread(), mp::ValueError);
-    const pid_t child = start([&] { queue.close(); });
+    const pid_t child = fork_child([&] { queue.close(); });
     CHECK(end_of(child) == 0);
     queue.put(1);
     copy.close();
@@ -324,7 +305,7 @@ TEST_CASE("JoinableQueue waits for tasks that are done, and counts them", "[queu
     CHECK_THROWS_AS(queue.task_done(), mp::ValueError);
     std::vector<pid_t> workers;
     for (int i = 0; i < 4; ++i)
-        workers.push_back(start([&] {
+        workers.push_back(fork_child([&] {
             while (queue.get() >= 0)
                 queue.task_done();
             queue.task_done();
@@ -448,7 +429,7 @@ TEST_CASE("Queues that are no more leave nothing in their process", "[queues]") 
 
 TEST_CASE("A queue is sent to a process that ran before it existed, through a queue", "[queues]") {
     const mp::Queue<mp::Queue<int>> mail;
-    const pid_t child = start([&] {
+    const pid_t child = fork_child([&] {
         const auto queue = mail.get();
         queue.put(queue.get() + 1);
     });
@@ -504,13 +485,13 @@ TEST_CASE("Four putters and four takers, in processes: sums, counts and orders a
     const shared_counters<long> faults(1);
     std::vector<pid_t> processes;
     for (int p = 0; p < 4; ++p)
-        processes.push_back(start([&, p] {
+        processes.push_back(fork_child([&, p] {
             for (int i = 0; i < items; ++i)
                 queue.put({p, i});
         }));
     std::vector<pid_t> takers;
     for (std::size_t t = 0; t < 4; ++t)
-        takers.push_back(start([&, t] {
+        takers.push_back(fork_child([&, t] {
             std::map<int, int> last;
             for (;;) {
                 const auto [putter, number] = queue.get();
@@ -568,8 +549,8 @@ TEST_CASE(
     };
     int kills = 0;
     int killed_takers = 0;
-    std::vector<pid_t> putters{start(putter), start(putter)};
-    std::vector<pid_t> takers{start(taker), start(taker), start(taker)};
+    std::vector<pid_t> putters{fork_child(putter), fork_child(putter)};
+    std::vector<pid_t> takers{fork_child(taker), fork_child(taker), fork_child(taker)};
     for (int round = 0; round < rounds && static_cast<std::size_t>(next[0]) < width / 2; ++round) {
         std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
         const bool kill_taker = random() % 2 == 0;
@@ -579,7 +560,7 @@ TEST_CASE(
         CHECK(end_of(victim) == -SIGKILL);
         ++kills;
         killed_takers += kill_taker ? 1 : 0;
-        victim = kill_taker ? start(taker) : start(putter);
+        victim = kill_taker ? fork_child(taker) : fork_child(putter);
     }
     for (const pid_t pid : putters) {
         ::kill(pid, SIGKILL);
@@ -610,7 +591,7 @@ TEST_CASE("A stopped process that holds a queue's lock delays a call to its dead
           "[queues]") {
     const mp::Queue<std::vector<char>> queue;
     const std::vector<char> large(32 << 20, 'x');
-    const pid_t child = start([&] {
+    const pid_t child = fork_child([&] {
         for (;;) {
             queue.put(large);
             (void)queue.get();

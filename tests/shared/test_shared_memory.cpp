@@ -40,6 +40,7 @@
 
 #include "memory/tracker_tools.hpp"
 #include "support/calls.hpp"
+#include "support/child.hpp"
 #include "support/leaks.hpp"
 #include "support/process.hpp"
 
@@ -51,8 +52,10 @@ using mp::shared_memory::ShareableList;
 using mp::shared_memory::ShareableValue;
 using mp::shared_memory::SharedMemory;
 using mp::shared_memory::SharedMemoryOptions;
+using test_support::end_of;
 using test_support::error_of;
 using test_support::eventually;
+using test_support::fork_child;
 
 std::string unused_name() {
     static int count = 0;
@@ -68,27 +71,11 @@ std::optional<std::byte> fixed_randomness;
 /// Runs `body` in a forked process which founds a family of its own. @returns its pid
 template <class Body>
 pid_t start_family(Body body) {
-    const pid_t pid = ::fork();
-    if (pid == 0) {
+    return fork_child([&] {
         mp::detail::this_family() = {mp::os::random_number<std::uint64_t>(),
                                      mp::os::process_start_time(::getpid()), ::getpid()};
-        try {
-            body();
-            ::_exit(0);
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "family: %s\n", error.what());
-        } catch (...) {
-            std::fprintf(stderr, "family: an exception of another kind\n");
-        }
-        ::_exit(1);
-    }
-    return pid;
-}
-/// What such a process exits with.
-int wait_for_family(pid_t pid) {
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+        body();
+    });
 }
 
 }  // namespace
@@ -209,17 +196,14 @@ TEST_CASE("A name with a line break, a colon and a space is a name", "[shared_me
 
 TEST_CASE("More memory than a file may have is an error at creation", "[shared_memory]") {
     const std::string name = unused_name();
-    const pid_t pid = ::fork();
-    if (pid == 0) {
+    const pid_t pid = fork_child([&] {
         const rlimit small{1 << 20, 1 << 20};
         ::setrlimit(RLIMIT_FSIZE, &small);
         const int error =
             error_of([&] { (void)SharedMemory({.name = name, .create = true, .size = 2 << 20}); });
-        ::_exit(error == ENOSPC ? 0 : 1);
-    }
-    int status = -1;
-    ::waitpid(pid, &status, 0);
-    CHECK(status == 0);
+        return error == ENOSPC ? 0 : 1;
+    });
+    CHECK(end_of(pid) == 0);
     CHECK_FALSE(exists(name));
 }
 
@@ -346,7 +330,7 @@ TEST_CASE("What a process leaves in /dev/shm is removed after its tracker was ki
             throw std::runtime_error("the block has no name, or its tracker lives");
         std::exit(0);
     });
-    CHECK(wait_for_family(family) == 0);
+    CHECK(end_of(family) == 0);
     CHECK(eventually([&] { return !exists(name); }, 10s));
     ::unlink(("/dev/shm/" + name).c_str());
 }
@@ -388,7 +372,7 @@ TEST_CASE("The name of a lock that was sent to nobody is removed with the family
         if (!exists_now())
             throw std::runtime_error("the block has no name");
     });
-    CHECK(wait_for_family(pid) == 0);
+    CHECK(end_of(pid) == 0);
     CHECK(test_support::eventually([&] { return !exists_now(); }));
 }
 
@@ -403,14 +387,11 @@ TEST_CASE("A forked child reads a block that another thread was reading", "[shar
                 (void)list.shm().size();
         });
     for (int i = 0; i < 300; ++i) {
-        const pid_t pid = ::fork();
-        if (pid == 0) {
+        const pid_t pid = fork_child([&] {
             ::alarm(10);
-            ::_exit(list.shm().size() > 0 ? 0 : 1);
-        }
-        int status = -1;
-        ::waitpid(pid, &status, 0);
-        REQUIRE(status == 0);
+            return list.shm().size() > 0 ? 0 : 1;
+        });
+        REQUIRE(end_of(pid) == 0);
     }
     leave = true;
     for (auto& reader : readers)
@@ -727,11 +708,9 @@ TEST_CASE("A ShareableList is a range of its items", "[shareable_list]") {
 TEST_CASE("Whoever finds a ShareableList finds it whole", "[shareable_list]") {
     const std::string name = unused_name();
     for (int round = 0; round < 5; ++round) {
-        const pid_t maker = ::fork();
-        if (maker == 0) {
+        const pid_t maker = fork_child([&] {
             const ShareableList list({std::string(9'000'000, 'x'), 1, "two"}, name);
-            ::_exit(0);
-        }
+        });
         REQUIRE(eventually([&] { return exists(name); }));
         const ShareableList list(name);
         CHECK(list.size() == 3);

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "support/catch.hpp"
+#include "support/child.hpp"
 #include "support/deadline.hpp"
 #include "support/leaks.hpp"
 #include "support/process.hpp"
@@ -64,6 +65,33 @@ TEST_CASE("A name in /dev/shm is noticed", "[support]") {
     const std::string left = wait_for_tidiness(before, 50ms);
     ::shm_unlink(name.c_str());
     CHECK(left.find("/dev/shm" + name) != std::string::npos);
+}
+
+TEST_CASE("A forked child ends with its body's status, and with its parent", "[support]") {
+    CHECK(end_of(fork_child([] {})) == 0);
+    CHECK(end_of(fork_child([] { return 7; })) == 7);
+    CHECK(end_of(fork_child([] { ::raise(SIGKILL); })) == -SIGKILL);
+    CHECK(end_of(fork_child([] { throw 1; })) == body_threw);
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t parent = fork_child([&] {
+        const pid_t child = fork_child([&] {
+            ::alarm(60);
+            [[maybe_unused]] const auto written = ::write(ends[1], "x", 1);
+            for (;;)
+                ::pause();
+        });
+        char byte = 0;
+        [[maybe_unused]] const auto size = ::read(ends[0], &byte, 1);
+        [[maybe_unused]] const auto written = ::write(ends[1], &child, sizeof child);
+        ::raise(SIGKILL);
+    });
+    CHECK(end_of(parent) == -SIGKILL);
+    ::close(ends[1]);
+    pid_t child = 0;
+    REQUIRE(::read(ends[0], &child, sizeof child) == sizeof child);
+    CHECK(eventually([&] { return gone(child); }));
+    ::close(ends[0]);
 }
 
 TEST_CASE("A deadline that passes ends the program and says whose it was", "[support]") {

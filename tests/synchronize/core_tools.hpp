@@ -23,6 +23,7 @@
 
 #include "support/calls.hpp"
 #include "support/catch.hpp"
+#include "support/child.hpp"
 #include "support/process.hpp"
 #include "support/sanitized.hpp"
 
@@ -61,22 +62,11 @@ inline void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expec
         ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, nullptr, nullptr, 0);
 }
 
-/// A child that runs `body` and ends with the status that it returns; 99 when it throws.
+/// A child that runs `body` and ends with the status that it returns.
 class Child {
   public:
     template <class Body>
-    explicit Child(Body body) {
-        std::fflush(stdout);
-        pid_ = ::fork();
-        if (pid_ == 0) {
-            int status = 99;
-            try {
-                status = body();
-            } catch (...) {
-            }
-            ::_exit(status);
-        }
-    }
+    explicit Child(Body body) : pid_(test_support::fork_child(std::move(body))) {}
     Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, 0)) {}
     Child& operator=(Child&&) = delete;
     ~Child() {
@@ -92,13 +82,11 @@ class Child {
     /// The status, or minus the signal that ended it: SIGKILL when it has not ended in half a
     /// minute.
     int join() {
-        int status = 0;
         pollfd ended{static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)), POLLIN, 0};
         if (::poll(&ended, 1, 30'000) == 0)
             ::kill(pid_, SIGKILL);
         ::close(ended.fd);
-        ::waitpid(std::exchange(pid_, 0), &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+        return test_support::end_of(std::exchange(pid_, 0));
     }
     /// Whether it sleeps in the kernel, as one that waits does.
     [[nodiscard]] bool sleeps() const { return test_support::state_of(pid_) == 'S'; }
