@@ -84,8 +84,9 @@ struct ApplyOptions {
     Count retries = 0;
 };
 
-/// Callbacks run in a thread of the pool, one at a time, before `ready()` turns true. They should be
-/// short: while one is busy, deaths and time limits of calls that nobody waits for are not noticed.
+/// Callbacks run in a thread of the pool, one at a time, before `ready()` turns true. They should
+/// be short: while one is busy, deaths and time limits of calls that nobody waits for are not
+/// noticed.
 template <class R>
 struct ApplyAsyncOptions {
     std::optional<Timeout> timeout = {};
