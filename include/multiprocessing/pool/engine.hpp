@@ -88,10 +88,12 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
                 sleep(lock, deadline.remaining());
             else if (!attended_)
                 attend(lock, ready, deadline);
-            else if (!is_work_left())
+            else
                 wait_for_news(lock, deadline.remaining());
             throw_interrupt_without(lock);
         }
+        if (!attended_ && waiting_ != 0)
+            news_.notify_one();  // another waiting thread may attend
         unlock(lock);
         return ready.load(std::memory_order_acquire);
     }
@@ -133,6 +135,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         inbox_.seal();
         terminating_.store(true, std::memory_order_release);
         attention_.ring_dispatcher();
+        attention_.ring_waiter_if_asleep();
     }
     /// Waits until the pool has ended; nothing more is drawn from inputs that are open.
     /// @throws ValueError while it is running, KeyboardInterrupt
@@ -146,7 +149,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         attention_.ring_dispatcher();
         std::unique_lock lock(lock_);
         while (!scheduler_.ended()) {
-            wait_for_news(lock, wait_slice);
+            ending_.wait_for(lock, wait_slice);
             throw_interrupt_without(lock);
         }
         if (thread_.joinable()) {
@@ -187,6 +190,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         if (!interrupt_pending.load(std::memory_order_relaxed))
             return;
         unlock(lock);
+        news_.notify_one();  // if this thread leaves, another one may attend
         check_interrupt();
         lock.lock();
     }
@@ -232,7 +236,8 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             if (!lock.owns_lock()) {
                 // Its holder looks into the inbox when it unlocks, unless it is about to wait for a
                 // thread that attends.
-                attention_.ring_waiter_if_asleep();
+                if (waiting_.load(std::memory_order_relaxed) != 0)
+                    attention_.ring_waiter_if_asleep();
                 return;
             }
             pump(how);
@@ -315,29 +320,33 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         std::chrono::nanoseconds limit =
             balance() ? std::chrono::nanoseconds(supervisor::balance_interval) : wait_slice;
         if (alone)
-            limit = until_next_look(limit);
+            limit = until_next_look(std::min(limit, alone_slice));
         attention_.waiter_falls_asleep();
         bool quiet = false;
         if (!attention_.has_news() && !ready.load(std::memory_order_acquire)) {
             unlock(lock);
-            quiet = !attention_.waiter_sleeps(deadline.remaining(limit));
+            limit = deadline.remaining(limit);
+            const auto before = clock::now();
+            quiet = !attention_.waiter_sleeps(limit);
+            const auto slept = clock::now() - before;
             lock.lock();
+            if (alone)
+                excuse_if_stopped(slept, limit);
         }
         look_after(quiet);
         attention_.waiter_wakes();
         pump();
         attended_ = false;
-        if (waiting_ != 0)
-            news_.notify_all();  // another waiting thread may attend, if it goes on waiting
         lock.unlock();
         stop_attending();
         lock.lock();
     }
     /// Another thread attends: it says when something happened.
     void wait_for_news(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds limit) {
-        ++waiting_;
-        news_.wait_for(lock, limit);
-        --waiting_;
+        waiting_.fetch_add(1, std::memory_order_relaxed);
+        if (!is_work_left())
+            news_.wait_for(lock, limit);
+        waiting_.fetch_sub(1, std::memory_order_relaxed);
     }
 
     // ---- the pool's own thread
@@ -352,6 +361,7 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         scheduler_.end();
         hungry_.store(false, std::memory_order_relaxed);
         --library_threads();
+        ending_.notify_all();
         news_.notify_all();
     }
 
@@ -368,20 +378,25 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         }
         if (inbox_.complete() && scheduler_.finish_workers())
             return true;
-        if (scheduler_.broken() && !server_stopped_) {
-            server_stopped_ = true;
-            lock.unlock();
-            scheduler_.stop_server();
-            lock.lock();
-            return false;
-        }
-        sleep(lock, wait_slice);
+        if (!stop_broken_server(lock))
+            sleep(lock, wait_slice);
         return false;
+    }
+    bool stop_broken_server(std::unique_lock<std::mutex>& lock) noexcept {
+        if (!scheduler_.broken() || server_stopped_)
+            return false;
+        server_stopped_ = true;
+        lock.unlock();
+        scheduler_.stop_server();
+        lock.lock();
+        return true;
     }
     /// A callback waits for another call: meanwhile the pool's thread goes on with its work.
     void serve_nested(std::unique_lock<std::mutex>& lock) noexcept {
         supervise_or_end();
-        call_back(lock);
+        stop_broken_server(lock);
+        if (call_back(lock))
+            supervise_or_end();
     }
     void supervise_or_end() noexcept {
         supervise();
@@ -397,6 +412,8 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             const job_ref done = std::move(calling_back_.front());
             calling_back_.pop_front();
             const bool nested = std::exchange(calling_, true);
+            if (scheduler_.next_look() != clock::time_point::max())
+                attention_.ring_waiter_if_asleep();  // who attends has to look sooner now
             unlock(lock);
             done->run_callback();
             lock.lock();
@@ -453,7 +470,9 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             const bool used = std::exchange(seen_uses_, scheduler_.uses()) != scheduler_.uses();
             const bool busy = calling_ || inbox_.complete() || used || !scheduler_.all_done();
             idle_ = !busy && !napping_ && scheduler_.next_look() == clock::time_point::max();
-            const auto limit = idle_ ? for_ever : until_next_look(napping_ ? nap : slice);
+            const auto limit =
+                idle_ ? for_ever
+                      : until_next_look(napping_ ? nap : std::min(slice, scheduler_.usual_limit()));
             wakes_at_ = idle_ ? clock::time_point::max() : clock::now() + limit;
             if (napping_)
                 lock.unlock();  // what is submitted meanwhile may wait
@@ -463,8 +482,8 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
             const bool rung = os::poll_readable(events_.fd(), limit);
             const auto slept = clock::now() - before;
             lock.lock();
-            if (!idle_ && slept > limit + stop_threshold)
-                scheduler_.excuse(slept - limit);
+            if (!idle_)
+                excuse_if_stopped(slept, limit);
             if (busy)
                 look_after(!rung && !napping_);
             idle_ = false;
@@ -472,6 +491,12 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
         napping_ = false;
         attention_.dispatcher_wakes();
         sleeping_ = false;
+    }
+    /// A wait that lasted much longer than asked for means that this process was stopped.
+    void excuse_if_stopped(std::chrono::nanoseconds slept,
+                           std::chrono::nanoseconds limit) noexcept {
+        if (slept > limit + stop_threshold)
+            scheduler_.excuse(slept - limit);
     }
     /// Looks at what nobody would notice otherwise: when nothing was rung for a while, or it is a
     /// while since somebody did.
@@ -489,7 +514,8 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
     static constexpr std::chrono::nanoseconds nap = std::chrono::microseconds(200);
     // How long a thread that waits looks for its result before it sleeps: about a round trip.
     static constexpr std::chrono::microseconds waiter_spin{20};
-    // A wait that lasted so much longer than asked for means that the process was stopped.
+    // How often deaths are looked for by a thread that attends while a callback is busy.
+    static constexpr std::chrono::nanoseconds alone_slice = std::chrono::milliseconds(10);
     static constexpr std::chrono::milliseconds stop_threshold{50};
 
     attention attention_;
@@ -502,14 +528,14 @@ class engine final : public inbox_executor, public std::enable_shared_from_this<
     std::atomic<bool> terminating_{false};
 
     std::mutex lock_;  // guards everything below, too
-    std::condition_variable news_;
+    std::condition_variable news_, ending_;
     std::vector<job_ref> announced_;  // of use inside announce() alone
     std::deque<job_ref> calling_back_;
-    std::size_t waiting_ = 0;  // threads that wait on news_
-    bool attended_ = false;    // a waiting thread watches the answers
-    bool sleeping_ = false;    // the pool's thread is about to poll, or polls
-    bool napping_ = false;     // it polls for a moment: others submit, and look for answers
-    bool idle_ = false;        // it polls without a limit: there was nothing to do
+    std::atomic<std::size_t> waiting_{0};  // threads that wait on news_
+    bool attended_ = false;                // a waiting thread watches the answers
+    bool sleeping_ = false;                // the pool's thread is about to poll, or polls
+    bool napping_ = false;  // it polls for a moment: others submit, and look for answers
+    bool idle_ = false;     // it polls without a limit: there was nothing to do
     call_rate rate_;
     clock::time_point looked_after_{};
     std::uint64_t seen_uses_ = 0;   // of the scheduler, when it slept last

@@ -78,13 +78,17 @@ class scheduler {
             const auto now = clock::now();
             supervisor_.handle_events(done_);
             next_look_ = supervisor_.start_missing(now);
-            shortest_limit_ = std::chrono::nanoseconds::max();
+            usual_limit_ = std::max<std::chrono::nanoseconds>(
+                std::exchange(shortest_limit_, std::chrono::nanoseconds::max()),
+                supervisor::shortest_look);
             if (timed_)
                 next_look_ = std::min(next_look_, supervisor_.check_deadlines(now));
             supervisor_.retire_used_up();
             if (std::exchange(blocked_, false) || supervisor_.balance(now))
                 next_look_ = std::min(next_look_, now + supervisor::balance_interval);
             dispatch();
+            if (shortest_limit_ != std::chrono::nanoseconds::max())
+                next_look_ = std::min(next_look_, now + shortest_limit_);
         });
     }
 
@@ -178,6 +182,8 @@ class scheduler {
     [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept {
         return shortest_limit_;
     }
+    /// The same of what was sent before: calls with such limits may go on coming.
+    [[nodiscard]] std::chrono::nanoseconds usual_limit() const noexcept { return usual_limit_; }
     /// When `supervise` has something to do although nothing happens.
     [[nodiscard]] clock::time_point next_look() const noexcept { return next_look_; }
     [[nodiscard]] bool all_done() const noexcept {
@@ -213,6 +219,7 @@ class scheduler {
         supervisor_.forget_all();
         supervisor_.stop_replacing();
         blocked_ = false;
+        shortest_limit_ = usual_limit_ = std::chrono::nanoseconds::max();
         next_look_ = clock::time_point::max();
     }
 
@@ -331,6 +338,7 @@ class scheduler {
     std::size_t open_callbacks_ = 0;  // jobs with callbacks that did not run
     clock::time_point next_look_ = clock::time_point::max();
     std::chrono::nanoseconds shortest_limit_ = std::chrono::nanoseconds::max();
+    std::chrono::nanoseconds usual_limit_ = std::chrono::nanoseconds::max();
     bool hungry_ = true, timed_ = false, terminating_ = false, ended_ = false;
     bool blocked_ = false;  // a worker could not be sent what it should get
 };

@@ -44,6 +44,8 @@ class supervisor {
     // How long idle workers wait before work that a busy one has not started is taken from it; if
     // it needs less time for that, it may keep it.
     static constexpr std::chrono::microseconds balance_interval{500};
+    // Time limits that are shorter are looked after so often.
+    static constexpr std::chrono::milliseconds shortest_look{1};
     // A worker that cannot be replaced for want of descriptors, memory or processes: how long until
     // that is tried again, and for how long a pool without any worker may hope.
     static constexpr std::chrono::milliseconds start_interval{50};
@@ -159,7 +161,9 @@ class supervisor {
                 shortest = std::min(shortest, sent.shortest_limit());
             if (shortest == std::chrono::nanoseconds::max())
                 continue;
-            next = std::min(next, now + shortest);  // one that is queued may begin at once
+            // one that is queued may begin at once
+            next =
+                std::min(next, now + std::max<std::chrono::nanoseconds>(shortest, shortest_look));
             const auto active = worker.link->watch();
             const bool runs = active.busy() && active.started_at != 0;
             const auto limit =

@@ -427,6 +427,8 @@ class thread_engine final : public executor {
         for (std::size_t left = calling_back_.size(); left != 0 && !calling_back_.empty(); --left) {
             counted<local_job> finished = calling_back_.pop();
             const bool nested = std::exchange(calling_, true);
+            if (std::ranges::any_of(running_, &thread_activity::is_timed))
+                tell_waiters();  // they have to look sooner now
             lock.unlock();
             finished->run_callback();
             lock.lock();

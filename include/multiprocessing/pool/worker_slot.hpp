@@ -43,11 +43,12 @@ struct flight {
         }
     }
 
-    /// Of the time limits of its items; the greatest duration when they have none.
+    /// Of the time limits of its items that are open; the greatest duration when they have none.
     [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept {
         auto shortest = std::chrono::nanoseconds::max();
         for (const slice& part : slices)
-            if (part.owner->limits().timeout != std::chrono::nanoseconds::zero())
+            if (part.owner->limits().timeout != std::chrono::nanoseconds::zero() &&
+                !part.owner->settled())
                 shortest = std::min(shortest, part.owner->limits().timeout);
         return shortest;
     }
