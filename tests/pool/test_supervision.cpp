@@ -97,6 +97,19 @@ TEST_CASE("A short time limit is kept behind a call that has none", "[pool][supe
     });
 }
 
+TEST_CASE("An item whose result nobody wants any more keeps its time limit",
+          "[pool][supervision]") {
+    on_process_pools(1, [](auto& pool) {
+        Board board;
+        {
+            auto dropped = pool.imap(wait_at_gate, std::vector{board.ref()}, {.timeout = 300ms});
+            CHECK_THROWS_AS(dropped.next(1ms), mp::TimeoutError);
+            REQUIRE(board.reaches(arrivals, 1));
+        }
+        CHECK(outcome(pool.apply_async(square, {3})) == "value");
+    });
+}
+
 TEST_CASE("A short time limit is kept while a callback waits", "[pool][supervision]") {
     on_process_pools(1, [](auto& pool) {
         Board board;

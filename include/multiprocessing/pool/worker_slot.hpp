@@ -43,12 +43,12 @@ struct flight {
         }
     }
 
-    /// Of the time limits of its items that are open; the greatest duration when they have none.
+    /// Of the time limits of its items; the greatest duration when they have none. An item whose
+    /// result nobody wants any more keeps its limit: it may run for ever.
     [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept {
         auto shortest = std::chrono::nanoseconds::max();
         for (const slice& part : slices)
-            if (part.owner->limits().timeout != std::chrono::nanoseconds::zero() &&
-                !part.owner->settled())
+            if (part.owner->limits().timeout != std::chrono::nanoseconds::zero())
                 shortest = std::min(shortest, part.owner->limits().timeout);
         return shortest;
     }
