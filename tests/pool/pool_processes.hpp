@@ -104,8 +104,8 @@ class ChildProgram {
     bool waited_ = false;
 };
 
-/// Sends SIGKILL (or SIGSTOP, later SIGCONT) to random workers of this process at random instants
-/// while it lives. Workers are the children of its children: the servers are spared.
+/// Sends SIGKILL to random workers of this process at random instants while it lives. Workers are
+/// the children of its children: the servers are spared.
 class RandomKiller {
   public:
     explicit RandomKiller(std::chrono::microseconds longest_pause)
@@ -113,7 +113,7 @@ class RandomKiller {
               std::mt19937 random(static_cast<unsigned>(::getpid()));
               std::uniform_int_distribution<long> pause(0, longest_pause.count());
               while (!stop.stop_requested()) {
-                  std::this_thread::sleep_for(std::chrono::microseconds(pause(random)));
+                  std::this_thread::sleep_for(start + std::chrono::microseconds(pause(random)));
                   std::vector<int> workers;
                   for (const int server : children_of(::getpid())) {
                       const auto more = children_of(server);
@@ -135,6 +135,9 @@ class RandomKiller {
     }
 
   private:
+    // A pool gives up when one worker after the other dies before it is ready.
+    static constexpr std::chrono::milliseconds start{test_support::sanitized ? 20 : 4};
+
     std::atomic<long> kills_{0};
     std::jthread thread_;
 };
