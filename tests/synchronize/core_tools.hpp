@@ -90,7 +90,8 @@ class Child {
     }
     /// Whether it sleeps in the kernel, as one that waits does.
     [[nodiscard]] bool sleeps() const { return test_support::state_of(pid_) == 'S'; }
-    /// Waits until it sleeps on a futex. @returns the operation with its flags; nothing if it does not in time
+    /// Waits until it sleeps on a futex. @returns the operation with its flags; nothing if it does
+    /// not in time
     [[nodiscard]] std::optional<int> futex_operation() const {
         std::optional<int> operation;
         (void)eventually([&] {
