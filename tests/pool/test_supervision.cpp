@@ -42,6 +42,31 @@ int sleep_and_return(int milliseconds) {
     return milliseconds;
 }
 
+/// A call whose callback is busy until it is told to end.
+class BusyCallback {
+  public:
+    template <class AnyPool>
+    explicit BusyCallback(AnyPool& pool)
+        : call_(pool.apply_async(square, {2}, {.callback = [this](const int&) {
+                                     busy_ = true;
+                                     eventually([&] { return leave_.load(); }, 3 * patience);
+                                 }})) {}
+
+    bool begins() {
+        return eventually([&] { return busy_.load(); });
+    }
+    /// @returns whether the call had its result
+    bool ends() {
+        leave_ = true;
+        return call_.get(patience) == 4;
+    }
+
+  private:
+    std::atomic<bool> busy_{false};
+    std::atomic<bool> leave_{false};
+    mp::AsyncResult<int> call_;
+};
+
 void never_ready() {
     throw std::runtime_error("never ready");
 }
@@ -142,13 +167,8 @@ TEST_CASE("Deaths and time limits are noticed by who waits while a callback is b
           "[pool][supervision]") {
     on_process_pools(1, [](auto& pool) {
         Board board;
-        std::atomic<bool> busy{false};
-        std::atomic<bool> leave{false};
-        auto first = pool.apply_async(square, {2}, {.callback = [&](const int&) {
-                                          busy = true;
-                                          eventually([&] { return leave.load(); }, 3 * patience);
-                                      }});
-        REQUIRE(eventually([&] { return busy.load(); }));
+        BusyCallback callback(pool);
+        REQUIRE(callback.begins());
         auto lost = pool.apply_async(square_or_die, {Mortal{1, Death::kill}});
         CHECK(outcome(lost) == "WorkerLostError");
         auto late = pool.apply_async(wait_at_gate, {board.ref()}, {.timeout = 50ms});
@@ -157,8 +177,7 @@ TEST_CASE("Deaths and time limits are noticed by who waits while a callback is b
         auto open = pool.apply_async(wait_at_gate, {board.ref()});
         pool.terminate();
         CHECK(outcome(open) == "CancelledError");
-        leave = true;
-        CHECK(first.get(patience) == 4);
+        CHECK(callback.ends());
     });
 }
 
@@ -167,18 +186,12 @@ TEST_CASE("ThreadPool: a time limit ends the wait for a call while a callback is
     Watch watch;
     mp::ThreadPool pool({.processes = 2});
     Board board;
-    std::atomic<bool> busy{false};
-    std::atomic<bool> leave{false};
-    auto first = pool.apply_async(square, {2}, {.callback = [&](const int&) {
-                                      busy = true;
-                                      eventually([&] { return leave.load(); }, 3 * patience);
-                                  }});
-    REQUIRE(eventually([&] { return busy.load(); }));
+    BusyCallback callback(pool);
+    REQUIRE(callback.begins());
     auto late = pool.apply_async(wait_at_gate, {board.ref()}, {.timeout = 50ms});
     CHECK(outcome(late) == "TimeoutError");
     board[gate] = 1;
-    leave = true;
-    CHECK(first.get(patience) == 4);
+    CHECK(callback.ends());
 }
 
 TEST_CASE("Who waits for answers hands that on when its own time is up", "[pool][supervision]") {
