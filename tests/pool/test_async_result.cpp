@@ -19,6 +19,17 @@ std::unique_ptr<int> boxed(int value) {
     return std::make_unique<int>(value);
 }
 
+struct Branch {
+    int value = 0;
+    std::vector<std::unique_ptr<Branch>> branches;
+};
+Branch grow(int value) {
+    Branch grown{value, {}};
+    if (value > 0)
+        grown.branches.push_back(std::make_unique<Branch>(grow(value - 1)));
+    return grown;
+}
+
 void mark(BoardRef board, int index) {
     cells(board)[items + static_cast<std::size_t>(index)].fetch_add(1);
 }
@@ -100,6 +111,25 @@ TEST_CASE("AsyncResult.get on an rvalue moves the value out, from the last copy 
         CHECK(std::move(copy).get() == numbers(1000));
         CHECK(result.get() == numbers(1000));  // the other copy still has it
         CHECK(std::move(result).get(patience) == numbers(1000));
+    });
+}
+
+// A vector of unique_ptr says that it can be copied, and does not compile where it is.
+TEST_CASE("Results hold containers of what can only be moved", "[pool][async_result]") {
+    on_every_pool(2, [](auto& pool) {
+        const std::vector<std::unique_ptr<int>> boxes = pool.map(boxed, {1, 2, 3});
+        REQUIRE(boxes.size() == 3);
+        CHECK(*boxes[2] == 3);
+        CHECK(*pool.map_async(boxed, {4, 5}).get()[1] == 5);
+        const auto pending = pool.map_async(boxed, {6});
+        CHECK(*pending.get()[0] == 6);
+        auto other = pending;
+        CHECK_THROWS_AS(std::move(other).get(), mp::ValueError);  // it is not the only owner
+
+        const Branch grown = pool.apply(grow, {2});
+        REQUIRE(grown.branches.size() == 1);
+        REQUIRE(grown.branches[0]->branches.size() == 1);
+        CHECK(grown.branches[0]->branches[0]->value == 0);
     });
 }
 

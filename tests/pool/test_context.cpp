@@ -10,6 +10,7 @@
 #include <multiprocessing.hpp>
 
 #include "pool/pool_tools.hpp"
+#include "support/child.hpp"
 
 using namespace pool_test;
 
@@ -302,6 +303,22 @@ TEST_CASE("Context.Manager starts a manager with the context's start method", "[
         context.Manager({.start_method = method == mp::StartMethod::fork ? mp::StartMethod::spawn
                                                                          : mp::StartMethod::fork}),
         mp::ValueError);
+}
+
+TEST_CASE("What names its start method leaves the default open", "[pool][start]") {
+    const mp::StartMethod method = every_method();
+    const pid_t child = test_support::fork_child([&] {
+        mp::detail::default_start_method = mp::detail::no_start_method;
+        const auto context = mp::get_context(method);
+        auto pool = context.Pool(1);
+        auto bound = context.Pool(Doubler{}, {.processes = 1});
+        const bool right = pool.apply(start_method_here, {0}) == static_cast<int>(method) &&
+                           bound.apply({4}) == 8 &&
+                           ended_with(context.Process(leave_with, {7})) == 7;
+        mp::set_start_method(mp::StartMethod::forkserver);  // throws if it is fixed
+        return right ? 0 : 1;
+    });
+    CHECK(test_support::end_of(child) == 0);
 }
 
 TEST_CASE("The functions of a context take what the constructors take", "[pool][start]") {

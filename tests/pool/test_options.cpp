@@ -3,6 +3,7 @@
 #include "pool/pool_faults.hpp"
 
 #include <concepts>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -262,6 +263,7 @@ TEST_CASE("Pool bound to a function or a partial works with every start method",
     CHECK(floored.map({1, 5, 9}) == std::vector<int>{5, 5, 9});
     mp::Pool product(multiply, {.processes = 2, .start_method = method});
     CHECK(product.starmap({{2, 3}, {4, 5}}) == std::vector<int>{6, 20});
+    CHECK(product.starmap({std::pair{2, 3}, std::pair{4, 5}}) == std::vector<int>{6, 20});
     CHECK(product.apply({6, 7}) == 42);
 }
 
@@ -271,6 +273,32 @@ TEST_CASE("Lambdas without captures and partials are sent to workers that alread
         CHECK(pool.map([](int x) { return x + 1; }, {1, 2, 3}) == std::vector<int>{2, 3, 4});
         CHECK(pool.map(mp::partial(raise_floor, 2), {1, 2, 3}) == std::vector<int>{2, 2, 3});
         CHECK(pool.apply([] { return std::string("hello"); }) == "hello");
+        const std::map<std::string, int> ages{{"Ada", 36}, {"Alan", 41}};
+        CHECK(pool.map([](const std::pair<const std::string, int>& of) { return of.second; },
+                       ages) == std::vector<int>{36, 41});
+    });
+}
+
+TEST_CASE("map refers to items in place that can only be moved", "[pool][options]") {
+    on_every_pool(2, [](auto& pool) {
+        std::vector<std::unique_ptr<int>> boxes;
+        std::vector<std::tuple<std::unique_ptr<int>, int>> rows;
+        std::vector<std::vector<std::unique_ptr<int>>> shelves(2);
+        for (const int n : numbers(5)) {
+            boxes.push_back(std::make_unique<int>(n));
+            rows.emplace_back(std::make_unique<int>(n), n);
+            shelves[0].push_back(std::make_unique<int>(n));
+        }
+        const auto open = [](const std::unique_ptr<int>& box) { return *box; };
+        CHECK(pool.map(open, boxes) == numbers(5));
+        CHECK(pool.map(open, boxes, {.timeout = patience}) == numbers(5));
+        CHECK(
+            pool.starmap([](const std::unique_ptr<int>& box, int factor) { return *box * factor; },
+                         rows) == serial_squares(5));
+        CHECK(pool.map(
+                  [](const std::vector<std::unique_ptr<int>>& boxes_of) { return boxes_of.size(); },
+                  shelves, {.timeout = patience}) == std::vector<std::size_t>{5, 0});
+        CHECK(*boxes[4] == 4);
     });
 }
 

@@ -114,6 +114,20 @@ class CountingJob final : public mp::detail::local_job {
 
 }  // namespace
 
+TEST_CASE("A ThreadPool gives items of its own to a parameter that takes them over",
+          "[pool][thread_pool]") {
+    mp::ThreadPool pool(2);
+    const auto lengths = pool.map(
+        +[](std::string&& text) { return std::move(text).size(); },
+        numbers(3) | std::views::transform(
+                         [](int n) { return std::string(static_cast<std::size_t>(n), 'x'); }));
+    CHECK(lengths.size() == 3);
+    const auto values = pool.map(
+        +[](std::unique_ptr<int> box) { return *box; },
+        numbers(3) | std::views::transform([](int n) { return std::make_unique<int>(n); }));
+    CHECK(values == numbers(3));
+}
+
 TEST_CASE("ThreadPool runs in this process and accepts captures", "[pool][threads]") {
     Watch watch;
     mp::ThreadPool pool(3);

@@ -133,6 +133,8 @@ TEST_CASE("An argument list takes braces and tuples and converts", "[arguments]"
     REQUIRE(take(std::tuple(std::string("t"), 1)) == std::tuple(std::string("t"), 1));
     const std::tuple<std::string, int> kept("k", 2);
     REQUIRE(take(kept) == kept);
+    REQUIRE(take(std::tuple("literal", 'a')) == std::tuple(std::string("literal"), 97));
+    REQUIRE(take(std::pair("pair", 4L)) == std::tuple(std::string("pair"), 4));
     List list{"copy", 3};
     List copy(list);
     REQUIRE(copy.values() == list.values());
@@ -157,4 +159,12 @@ TEST_CASE("Lists of nothing, of one, and of lists", "[arguments]") {
         return list.size();
     };
     REQUIRE(rows({{2, 10}, {3, 2}}) == 2);
+    REQUIRE(rows({std::pair(2, 10), std::pair(3L, 'a')}) == 2);
+    // A tuple or pair that is the only argument is no list of arguments.
+    const auto pair = [](mp::arguments<std::pair<int, int>> list) { return list.values(); };
+    REQUIRE(std::get<0>(pair({{1, 2}})) == std::pair(1, 2));
+    REQUIRE(std::get<0>(pair({std::pair(1, 2)})) == std::pair(1, 2));
+    REQUIRE(std::get<0>(pair(std::make_tuple(std::pair('a', 2L)))) == std::pair(97, 2));
+    const auto tuple = [](mp::arguments<std::tuple<long>> list) { return list.values(); };
+    REQUIRE(std::get<0>(tuple({std::tuple(7)})) == std::tuple(7L));
 }

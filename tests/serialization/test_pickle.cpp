@@ -55,8 +55,48 @@ struct List {
     int value = 0;
     std::unique_ptr<List> next;
 };
+class Explicit {
+  public:
+    explicit Explicit() = default;
+    explicit Explicit(int value) : value_(value) {}
+    [[nodiscard]] int value() const { return value_; }
+    template <class Archive>
+    void serialize(Archive& archive, unsigned) {
+        archive& value_;
+    }
+    friend auto operator<=>(const Explicit&, const Explicit&) = default;
+
+  private:
+    int value_ = 0;
+};
+struct HoldsExplicit {
+    std::string name;
+    Explicit member;
+};
 
 }  // namespace
+
+// Functions of a program beside its types, with the names of the library's own.
+namespace neighbours {
+struct Record {
+    std::string line;
+    std::vector<int> numbers;
+};
+template <class Archive>
+[[maybe_unused]] void save(Archive&, const Record&) {}
+template <class Archive>
+[[maybe_unused]] void encode(Archive&, const Record&) {}
+template <class Archive>
+[[maybe_unused]] void decode(Archive&, Record&) {}
+template <class Archive>
+[[maybe_unused]] void load_into(Archive&, Record&) {}
+[[maybe_unused]] inline std::vector<std::string> fields(const Record&) {
+    return {};
+}
+[[maybe_unused]] inline std::vector<std::string> fields(Record&) {
+    return {};
+}
+}  // namespace neighbours
 
 TEST_CASE("Numbers keep their values", "[pickle]") {
     REQUIRE(same_after_trip(0));
@@ -81,6 +121,38 @@ TEST_CASE("Strings of every character type keep their text", "[pickle]") {
     REQUIRE(same_after_trip(std::u16string(5000, u'y')));
     REQUIRE(same_after_trip(std::u32string(U"32")));
     REQUIRE(same_after_trip(std::filesystem::path("/usr/../bin")));
+}
+
+TEST_CASE("A string literal travels as a std::string", "[pickle]") {
+    REQUIRE(mp::loads<std::string>(mp::dumps("text")) == "text");
+    REQUIRE(mp::dumps("text") == mp::dumps(std::string("text")));
+}
+
+TEST_CASE("Members and elements may have an explicit default constructor", "[pickle]") {
+    const auto read = round_trip(HoldsExplicit{"name", Explicit(7)});
+    REQUIRE(read.name == "name");
+    REQUIRE(read.member.value() == 7);
+    REQUIRE(round_trip(std::array{Explicit(1), Explicit(2)})[1].value() == 2);
+    const auto map =
+        round_trip(std::map<Explicit, HoldsExplicit>{{Explicit(3), {"3", Explicit(4)}}});
+    REQUIRE(map.at(Explicit(3)).member.value() == 4);
+    REQUIRE(round_trip(std::set{Explicit(5)}).begin()->value() == 5);
+}
+
+TEST_CASE("The pairs of a map keep their const keys", "[pickle]") {
+    REQUIRE(same_after_trip(std::pair<const std::string, int>("key", 1)));
+    REQUIRE(same_after_trip(std::pair<const int, const std::string>(2, "value")));
+    REQUIRE(same_after_trip(std::pair<const int, double>(3, 0.5)));
+    REQUIRE(same_after_trip(std::tuple<int, const std::string, std::vector<int>>(4, "4", {5})));
+    using Pair = std::map<std::string, std::vector<int>>::value_type;
+    REQUIRE(same_after_trip(std::vector<Pair>{{"a", {1}}, {"b", {}}}));
+    REQUIRE(same_after_trip(std::optional<Pair>(Pair{"c", {2}})));
+}
+
+TEST_CASE("A program's functions may have the names of the library's own", "[pickle]") {
+    const auto read = round_trip(std::vector<neighbours::Record>{{"line", {1, 2}}});
+    REQUIRE(read.at(0).line == "line");
+    REQUIRE(read.at(0).numbers == std::vector{1, 2});
 }
 
 TEST_CASE("Containers keep their elements and their order", "[pickle]") {

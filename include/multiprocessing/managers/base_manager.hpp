@@ -45,7 +45,8 @@ inline namespace v0 {
 struct ManagerOptions {
     connection::Address address = {};  ///< default: a name that is in no file system
     /// Whoever knows it may use the manager; default: random, known to this process's family where
-    /// it has proxies.
+    /// it has proxies. A program that is compiled without OpenSSL has none: its server lets in this
+    /// user's processes alone, through a Unix socket.
     std::optional<std::string> authkey = {};
     std::optional<StartMethod> start_method = {};  ///< default: get_start_method()
     /// How long the server may take to accept a connection of this process.

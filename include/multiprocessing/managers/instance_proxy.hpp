@@ -55,7 +55,8 @@ class InstanceProxy : public detail::managed::proxy<InstanceProxy<Class>> {
     }
 
     /// Calls a function with the object itself; no other call sees a state in between.
-    /// @param f called in the server with a `Class&`; else as DictProxy::update
+    /// @param f called in the server with a `Class&`; else as DictProxy::update, but it works on
+    /// the object itself: what it had changed before it threw stays changed
     template <class F>
     auto update(F&& f) const {
         (void)detail::managed::update_check<F, Class>{};

@@ -174,7 +174,8 @@ class ListProxy : public detail::managed::sequence_proxy<ListProxy<T>, T> {
     void erase(std::ptrdiff_t index) const { this->about(verb::erase, index).send(); }
     void clear() const { this->ask(verb::clear).send(); }
 
-    /// Removes the first value that is equal. @throws ValueError when there is none
+    /// Removes the first value that is equal.
+    /// @throws ValueError when there is none, or the server is another program's, as update()
     void remove(const T& value) const {
         this->update(multiprocessing::partial(
             [](T wanted, std::vector<T>& values) {
@@ -197,9 +198,11 @@ class ListProxy : public detail::managed::sequence_proxy<ListProxy<T>, T> {
         return static_cast<std::size_t>(std::ranges::count(this->copy(), value));
     }
     bool contains(const T& value) const { return count(value) > 0; }
+    /// @throws ValueError when the server is another program's, as update()
     void sort() const {
         this->update(+[](std::vector<T>& values) { std::ranges::stable_sort(values); });
     }
+    /// @throws ValueError when the server is another program's, as update()
     void reverse() const {
         this->update(+[](std::vector<T>& values) { std::ranges::reverse(values); });
     }

@@ -157,7 +157,7 @@ class objects {
     [[nodiscard]] stored_value store(const T& value) const {
         heap_buffer buffer;
         auto before = journey::current()->take_written();
-        save(buffer, value);
+        detail::save(buffer, value);
         stored_value result;
         result.bytes.assign(reinterpret_cast<const char*>(buffer.data()), buffer.size());
         for (const object_id id : journey::current()->take_written())

@@ -36,7 +36,7 @@ using sent_argument = std::conditional_t<std::is_convertible_v<std::decay_t<A>, 
 template <class... A>
 void write_arguments(output_buffer& out, const std::tuple<A...>& arguments) {
     out.append_value(type_tag<std::tuple<A...>>());
-    save(out, arguments);
+    detail::save(out, arguments);
 }
 /// @throws UnpicklingError when the caller sent other types
 template <class Tuple>
@@ -61,7 +61,7 @@ using function_bytes = std::vector<std::byte>;
 template <class F>
 function_bytes bytes_of_function(const F& function) {
     vector_buffer buffer;
-    save(buffer, function);
+    detail::save(buffer, function);
     return std::move(buffer).take();
 }
 template <class F>

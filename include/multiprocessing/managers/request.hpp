@@ -168,7 +168,7 @@ class request {
     /// Bytes that a value alone has, with their size.
     template <class T>
     request& key(const T& key) {
-        sized([&] { save(out_, key); });
+        sized([&] { detail::save(out_, key); });
         return *this;
     }
     /// A value, with the objects whose proxies are in it.
@@ -177,7 +177,7 @@ class request {
         out_.append_value(std::uint32_t{0});
         const std::size_t begin = out_.size();
         journey here(server_, own_);
-        sized([&] { save(out_, value); });
+        sized([&] { detail::save(out_, value); });
         const auto objects = here.take_written();
         if (objects.empty()) [[likely]]
             return *this;
@@ -217,7 +217,7 @@ class request {
     template <class F>
     request& function(sent_function call_it, const F& f) {
         out_.append_value(encode_code(reinterpret_cast<void (*)()>(call_it)));
-        return data([&](output_buffer& out) { save(out, f); });
+        return data([&](output_buffer& out) { detail::save(out, f); });
     }
 
     /// @param patience as session::ask

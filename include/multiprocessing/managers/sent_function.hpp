@@ -57,7 +57,7 @@ Object& object_as(managed_object& object) {
 /// A value in a Namespace, where each may be of another type.
 template <class T>
 struct tagged_value {
-    T value{};
+    T value = T();
 
     /// @throws UnpicklingError when the value is of another type
     template <class Archive>

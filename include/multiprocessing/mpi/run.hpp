@@ -20,7 +20,7 @@ inline namespace v0 {
 namespace mpi {
 
 /// Calls `f(pool)` in rank 0 of an MPI program, while all other ranks carry out the pool's calls.
-/// All ranks call it, with equal options, once and as good as first in main; it begins and ends
+/// All ranks call it, with equal options, once and almost first in main; it begins and ends
 /// MPI.
 /// @param f is called with an mpi::Pool&; returns what main is to return, or nothing for 0
 /// @param options `processes`: each rank but the first carries out calls in so many worker

@@ -14,6 +14,7 @@
 #include <multiprocessing/core/errors.hpp>
 #include <multiprocessing/core/timeout.hpp>
 #include <multiprocessing/pool/job.hpp>
+#include <multiprocessing/serialization/parts.hpp>
 
 namespace multiprocessing {
 inline namespace v0 {
@@ -28,6 +29,23 @@ template <>
 struct callback_of<void> {
     using type = std::function<void()>;
 };
+
+template <class T>
+constexpr bool copyable();
+template <class... T>
+constexpr bool all_copyable(pack<T...>) {
+    return (copyable<T>() && ...);
+}
+/// Whether a T can be copied; a vector of unique_ptr only says so.
+template <class T>
+constexpr bool copyable() {
+    if constexpr (!std::is_copy_constructible_v<T>)
+        return false;
+    else if constexpr (parts<T>::how == kind::none || parts<T>::how == kind::shared)
+        return true;
+    else
+        return all_copyable(typename parts<T>::list{});
+}
 
 /// Where a job keeps what its AsyncResults hand out. Written under the executor's lock until the
 /// job is ready, read only afterwards.
@@ -89,8 +107,10 @@ class AsyncResult {
     }
 
     /// Waits for the call and returns its result.
-    /// @throws what the call threw; WorkerLostError, CancelledError, PicklingError,
-    /// UnpicklingError; KeyboardInterrupt under an InterruptGuard
+    /// @throws what the call threw; TimeoutError when it ran longer than its `.timeout`;
+    /// WorkerLostError, CancelledError, PicklingError, UnpicklingError; what made the pool unusable
+    /// (ProcessError, what an initializer threw); KeyboardInterrupt under an InterruptGuard;
+    /// ValueError when this names no call
     std::add_lvalue_reference_t<const T> get() const& requires(!std::is_void_v<T>) {
         wait();
         return result();
@@ -147,6 +167,8 @@ class AsyncResult {
     friend AsyncResult<U> make_async_result(detail::counted<detail::job> made,
                                             detail::result_cell<U>& cell);
     template <class U>
+    friend U sole_result(AsyncResult<U>&& handle);
+    template <class U>
     friend void abandon(const AsyncResult<U>& dropped) noexcept;
 
     AsyncResult(detail::counted<detail::job> made, detail::result_cell<T>& cell) noexcept
@@ -175,7 +197,7 @@ class AsyncResult {
         check_error();
         if (cell_->handles.load(std::memory_order_acquire) == 1)
             return std::move(*cell_->value);
-        if constexpr (std::is_copy_constructible_v<T>)
+        if constexpr (detail::copyable<T>())
             return *cell_->value;
         else
             throw ValueError(
@@ -190,6 +212,15 @@ class AsyncResult {
 template <class T>
 AsyncResult<T> make_async_result(detail::counted<detail::job> made, detail::result_cell<T>& cell) {
     return AsyncResult<T>(std::move(made), cell);
+}
+
+/// For the pools: waits for a call to which there is no other handle.
+template <class T>
+T sole_result(AsyncResult<T>&& handle) {
+    handle.wait();
+    handle.check_error();
+    if constexpr (!std::is_void_v<T>)
+        return std::move(*handle.cell_->value);
 }
 
 /// For the pools: nobody will ask for this result.

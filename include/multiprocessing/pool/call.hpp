@@ -42,7 +42,7 @@ struct sent_function {
         run_header header = make_header(thunk, limits);
         const std::size_t at = out.size();
         out.append_value(header);
-        save(out, f);
+        detail::save(out, f);
         header.function_size = static_cast<std::uint32_t>(out.size() - at - sizeof header);
         std::memcpy(out.data() + at, &header, sizeof header);
         append_padding(out);
@@ -176,7 +176,7 @@ class apply_job final : public call_job<Call, result_of<typename Call::callable>
             } else {
                 input_cursor in(bytes);
                 this->cell_.value.emplace();
-                load_into(in, *this->cell_.value);
+                detail::load_into(in, *this->cell_.value);
             }
         } catch (...) {
             this->cell_.error = std::current_exception();
@@ -252,7 +252,7 @@ class map_job final : public call_job<Call, list_of<result_of<typename Call::cal
                         if constexpr (std::is_same_v<result, bool>)
                             list[i] = load<bool>(in);
                         else
-                            load_into(in, list[i]);
+                            detail::load_into(in, list[i]);
                     } catch (...) {
                         fail(i, std::current_exception());
                     }

@@ -34,9 +34,9 @@ class free_calls {
                        ApplyOptions options = {}) {
         Backend::template check<F>();
         if constexpr (Backend::template accepts<F>)
-            return submit_apply(backend_, call_of<F>{std::forward<F>(f)}, std::move(args).take(),
-                                options.timeout, options.retries)
-                .get();
+            return sole_result(submit_apply(backend_, call_of<F>{std::forward<F>(f)},
+                                            std::move(args).take(), options.timeout,
+                                            options.retries));
         else
             return refused<result_of<F>>();
     }
@@ -60,8 +60,8 @@ class free_calls {
     template <task_function F, input_items In>
     list_of<result_of<F>> map(F&& f, In&& items, MapOptions options = {}) {
         check_finite<In>();
-        check_items<Backend, F, In>();
-        if constexpr (mappable<Backend, F, In>)
+        check_items<Backend, F, In, call_kind::waits>();
+        if constexpr (mappable<Backend, F, In, call_kind::waits>)
             return finish_map(
                 submit_map<false>(backend_, call_of<F>{std::forward<F>(f)},
                                   items_for_blocking<item_of<F>>(std::forward<In>(items)),
@@ -79,8 +79,8 @@ class free_calls {
     AsyncResult<list_of<result_of<F>>> map_async(
         F&& f, In&& items, MapAsyncOptions<list_of<result_of<F>>> options = {}) {
         check_finite<In>();
-        check_items<Backend, F, In>();
-        if constexpr (mappable<Backend, F, In>)
+        check_items<Backend, F, In, call_kind::returns>();
+        if constexpr (mappable<Backend, F, In, call_kind::returns>)
             return submit_map<false>(backend_, call_of<F>{std::forward<F>(f)},
                                      owned_items<item_of<F>>(std::forward<In>(items)),
                                      options.chunksize, options.timeout, options.retries,
@@ -100,8 +100,8 @@ class free_calls {
     template <task_function F, input_items In>
     list_of<result_of<F>> starmap(F&& f, In&& rows, MapOptions options = {}) {
         check_finite<In>();
-        check_rows<Backend, F, In>();
-        if constexpr (star_mappable<Backend, F, In>)
+        check_rows<Backend, F, In, call_kind::waits>();
+        if constexpr (star_mappable<Backend, F, In, call_kind::waits>)
             return finish_map(
                 submit_map<true>(backend_, call_of<F>{std::forward<F>(f)},
                                  items_for_blocking<tuple_of<F>>(std::forward<In>(rows)),
@@ -119,8 +119,8 @@ class free_calls {
     AsyncResult<list_of<result_of<F>>> starmap_async(
         F&& f, In&& rows, MapAsyncOptions<list_of<result_of<F>>> options = {}) {
         check_finite<In>();
-        check_rows<Backend, F, In>();
-        if constexpr (star_mappable<Backend, F, In>)
+        check_rows<Backend, F, In, call_kind::returns>();
+        if constexpr (star_mappable<Backend, F, In, call_kind::returns>)
             return submit_map<true>(backend_, call_of<F>{std::forward<F>(f)},
                                     owned_items<tuple_of<F>>(std::forward<In>(rows)),
                                     options.chunksize, options.timeout, options.retries,
@@ -140,7 +140,7 @@ class free_calls {
     /// @par Python `Pool.imap(func, iterable, chunksize)`, which draws all input at once
     template <task_function F, input_items In>
     IMapIterator<result_of<F>> imap(F&& f, In&& items, ImapOptions options = {}) {
-        check_items<Backend, F, In>();
+        check_items<Backend, F, In, call_kind::returns>();
         if constexpr (lazily_mappable<Backend, F, In>)
             return submit_imap(backend_, call_of<F>{std::forward<F>(f)}, std::forward<In>(items),
                                options, true);
@@ -155,7 +155,7 @@ class free_calls {
     /// The same, in the order in which they are done. @par Python `Pool.imap_unordered`
     template <task_function F, input_items In>
     IMapIterator<result_of<F>> imap_unordered(F&& f, In&& items, ImapOptions options = {}) {
-        check_items<Backend, F, In>();
+        check_items<Backend, F, In, call_kind::returns>();
         if constexpr (lazily_mappable<Backend, F, In>)
             return submit_imap(backend_, call_of<F>{std::forward<F>(f)}, std::forward<In>(items),
                                options, false);

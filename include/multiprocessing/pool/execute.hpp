@@ -35,7 +35,7 @@ struct arguments_codec<pack<A...>> {
         fixed ? static_cast<std::uint32_t>(std::max<std::size_t>((sizeof(A) + ... + 0), 1)) : 0;
 
     static void write(output_buffer& out, const A&... values) {
-        (save(out, values), ...);
+        (detail::save(out, values), ...);
         if constexpr (sizeof...(A) == 0)
             out.append_value(std::uint8_t{0});
     }

@@ -148,8 +148,8 @@ class range_source final : public chunk_source<R> {
 /// Input is drawn by the thread that iterates, never more than `buffersize` items ahead. An item
 /// that failed throws when it is reached, and the iteration can go on behind it. An exception of
 /// the input itself comes after the results of what was drawn before it, and ends the iteration.
-/// Results that are not taken before this is destroyed are dropped; their items never run, unless
-/// they do already.
+/// Results that are not taken before this is destroyed are dropped, and so are items that no worker
+/// was sent. What a Pool's worker has been sent, two messages at most, is still done.
 /// @note One thread at a time. Like a call that was submitted before, it goes on when its pool is
 /// closed; from join() on nothing more is drawn: what was, is done, and then it throws ValueError.
 /// After its pool is gone it throws: CancelledError for items that were drawn, ValueError for

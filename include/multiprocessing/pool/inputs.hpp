@@ -72,7 +72,7 @@ class owned_items {
         static_assert(sizeof(box) == sizeof(Item));
         return items_.empty() ? nullptr : &items_.front().item;
     }
-    void clear() noexcept { items_ = {}; }
+    void clear() noexcept { items_ = std::vector<box>(); }  // boxes need no assignment
 
   private:
     std::vector<box> items_;

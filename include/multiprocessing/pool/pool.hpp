@@ -50,7 +50,7 @@ class process_backend {
                            : static_cast<std::size_t>(std::max(1, process_cpu_count()));
         if (options.maxtasksperchild)
             plan.chunks_per_worker = options.maxtasksperchild->at_least(1, "maxtasksperchild");
-        plan.method = options.start_method.value_or(get_start_method());
+        plan.method = named_or_default(options.start_method);
         setup->initializer = options.initializer.call();
         if (plan.method != StartMethod::fork) {
             heap_buffer steps;
@@ -124,9 +124,8 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
 
     R apply(Arguments args = {}, ApplyOptions options = {}) {
         if constexpr (Backend::accepts<F>)
-            return detail::submit_apply(backend_, Call{}, std::move(args).take(), options.timeout,
-                                        options.retries)
-                .get();
+            return sole_result(detail::submit_apply(backend_, Call{}, std::move(args).take(),
+                                                    options.timeout, options.retries));
         else
             return detail::refused<R>();
     }
@@ -142,8 +141,8 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
     template <detail::input_items In>
     List map(In&& items, MapOptions options = {}) {
         detail::check_finite<In>();
-        detail::check_items<Backend, F, In>();
-        if constexpr (detail::mappable<Backend, F, In>)
+        detail::check_items<Backend, F, In, detail::call_kind::waits>();
+        if constexpr (detail::mappable<Backend, F, In, detail::call_kind::waits>)
             return detail::finish_map(detail::submit_map<false>(
                 backend_, Call{},
                 detail::items_for_blocking<detail::item_of<F>>(std::forward<In>(items)),
@@ -157,8 +156,8 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
     template <detail::input_items In>
     AsyncResult<List> map_async(In&& items, MapAsyncOptions<List> options = {}) {
         detail::check_finite<In>();
-        detail::check_items<Backend, F, In>();
-        if constexpr (detail::mappable<Backend, F, In>)
+        detail::check_items<Backend, F, In, detail::call_kind::returns>();
+        if constexpr (detail::mappable<Backend, F, In, detail::call_kind::returns>)
             return detail::submit_map<false>(
                 backend_, Call{}, detail::owned_items<detail::item_of<F>>(std::forward<In>(items)),
                 options.chunksize, options.timeout, options.retries, std::move(options.callback),
@@ -173,8 +172,8 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
     template <detail::input_items In>
     List starmap(In&& rows, MapOptions options = {}) {
         detail::check_finite<In>();
-        detail::check_rows<Backend, F, In>();
-        if constexpr (detail::star_mappable<Backend, F, In>)
+        detail::check_rows<Backend, F, In, detail::call_kind::waits>();
+        if constexpr (detail::star_mappable<Backend, F, In, detail::call_kind::waits>)
             return detail::finish_map(detail::submit_map<true>(
                 backend_, Call{},
                 detail::items_for_blocking<detail::tuple_of<F>>(std::forward<In>(rows)),
@@ -188,8 +187,8 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
     template <detail::input_items In>
     AsyncResult<List> starmap_async(In&& rows, MapAsyncOptions<List> options = {}) {
         detail::check_finite<In>();
-        detail::check_rows<Backend, F, In>();
-        if constexpr (detail::star_mappable<Backend, F, In>)
+        detail::check_rows<Backend, F, In, detail::call_kind::returns>();
+        if constexpr (detail::star_mappable<Backend, F, In, detail::call_kind::returns>)
             return detail::submit_map<true>(
                 backend_, Call{}, detail::owned_items<detail::tuple_of<F>>(std::forward<In>(rows)),
                 options.chunksize, options.timeout, options.retries, std::move(options.callback),
@@ -203,7 +202,7 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
 
     template <detail::input_items In>
     IMapIterator<R> imap(In&& items, ImapOptions options = {}) {
-        detail::check_items<Backend, F, In>();
+        detail::check_items<Backend, F, In, detail::call_kind::returns>();
         if constexpr (detail::lazily_mappable<Backend, F, In>)
             return detail::submit_imap(backend_, Call{}, std::forward<In>(items), options, true);
         else
@@ -214,7 +213,7 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
     }
     template <detail::input_items In>
     IMapIterator<R> imap_unordered(In&& items, ImapOptions options = {}) {
-        detail::check_items<Backend, F, In>();
+        detail::check_items<Backend, F, In, detail::call_kind::returns>();
         if constexpr (detail::lazily_mappable<Backend, F, In>)
             return detail::submit_imap(backend_, Call{}, std::forward<In>(items), options, false);
         else
@@ -237,7 +236,7 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
         auto setup = std::make_unique<detail::pool_setup>();
         detail::heap_buffer bytes;
         detail::bound_thunk thunk = nullptr;
-        if (options.start_method.value_or(get_start_method()) != StartMethod::fork) {
+        if (detail::named_or_default(options.start_method) != StartMethod::fork) {
             if constexpr (Picklable<F>) {
                 thunk = &load_bound;
                 detail::save(bytes, f);

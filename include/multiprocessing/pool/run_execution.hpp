@@ -118,13 +118,13 @@ class run_execution {
         output_buffer& answer = worker_->port.answer();
         if constexpr (bitwise<R>) {
             open_block(answer);
-            save(answer, result);
+            detail::save(answer, result);
             count_in_block(answer);
         } else {
             close_block(answer);
             const std::size_t at = begin_record(answer);
             try {
-                save(answer, result);
+                detail::save(answer, result);
             } catch (const std::exception& error) {
                 answer.truncate(at);
                 exception(std::make_exception_ptr(

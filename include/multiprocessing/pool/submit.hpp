@@ -63,16 +63,26 @@ constexpr void check_sendable() {
         (void)function_check<F>{};
 }
 
-template <class F, class Range>
+/// Whether a call is over when it returns, or still needs its input.
+enum class call_kind { waits, returns };
+
+/// Whether the elements of a range become items. Those that stand in place need not even be copied
+/// for a call that waits.
+template <class Range, class Item, call_kind Kind>
+inline constexpr bool gives =
+    std::convertible_to<std::ranges::range_reference_t<Range>, Item> ||
+    std::constructible_from<Item, std::ranges::range_reference_t<Range>> ||
+    (Kind == call_kind::waits && stays_in_place<Range, Item>);
+
+template <class F, class Range, call_kind Kind>
 struct items_check {
-    static_assert(std::convertible_to<std::ranges::range_reference_t<Range>, item_of<F>> ||
-                      std::constructible_from<item_of<F>, std::ranges::range_reference_t<Range>>,
+    static_assert(gives<Range, item_of<F>, Kind>,
                   "multiprocessing: the elements of this range do not convert to the function's "
                   "parameter");
 };
-template <class F, class Range>
+template <class F, class Range, call_kind Kind>
 struct rows_check {
-    static_assert(std::constructible_from<tuple_of<F>, std::ranges::range_reference_t<Range>>,
+    static_assert(gives<Range, tuple_of<F>, Kind>,
                   "multiprocessing: starmap wants a range of tuples or pairs that convert to the "
                   "function's parameters");
 };
@@ -83,43 +93,42 @@ struct finite_check {
                   "imap");
 };
 
-template <class F, class Range>
-concept fits_items = pack_of<F>::size == 1 &&
-                     (std::convertible_to<std::ranges::range_reference_t<Range>, item_of<F>> ||
-                      std::constructible_from<item_of<F>, std::ranges::range_reference_t<Range>>);
-template <class F, class Range>
-concept fits_rows = std::constructible_from<tuple_of<F>, std::ranges::range_reference_t<Range>>;
 template <class Range>
 concept finite = !std::same_as<std::ranges::sentinel_t<Range>, std::unreachable_sentinel_t>;
 
 /// Say what is wrong with a call of F with the items of a range: nothing if it is `mappable`,
 /// `star_mappable` or `lazily_mappable`. Statements of their own, not parts of an `if constexpr`: a
 /// failed assertion there would be a second error.
-template <class Backend, class F, class Range>
+template <class Backend, class F, class Range, call_kind Kind>
 constexpr void check_items() {
     Backend::template check<F>();
     (void)unary_check<F>{};
     if constexpr (readable_call<F> && pack_of<F>::size == 1)
-        (void)items_check<F, Range>{};
+        (void)items_check<F, Range, Kind>{};
 }
-template <class Backend, class F, class Range>
+template <class Backend, class F, class Range, call_kind Kind>
 constexpr void check_rows() {
     Backend::template check<F>();
     if constexpr (readable_call<F>)
-        (void)rows_check<F, Range>{};
+        (void)rows_check<F, Range, Kind>{};
 }
 template <class Range>
 constexpr void check_finite() {
     (void)finite_check<Range>{};
 }
 
+template <class F, class Range, call_kind Kind>
+concept fits_items = pack_of<F>::size == 1 && gives<Range, item_of<F>, Kind>;
+
 template <class Backend, class F, class Range>
-inline constexpr bool lazily_mappable = Backend::template accepts<F>&& fits_items<F, Range>;
-template <class Backend, class F, class Range>
-inline constexpr bool mappable = lazily_mappable<Backend, F, Range>&& finite<Range>;
-template <class Backend, class F, class Range>
+inline constexpr bool lazily_mappable =
+    Backend::template accepts<F>&& fits_items<F, Range, call_kind::returns>;
+template <class Backend, class F, class Range, call_kind Kind>
+inline constexpr bool mappable =
+    Backend::template accepts<F>&& fits_items<F, Range, Kind>&& finite<Range>;
+template <class Backend, class F, class Range, call_kind Kind>
 inline constexpr bool star_mappable =
-    Backend::template accepts<F>&& fits_rows<F, Range>&& finite<Range>;
+    Backend::template accepts<F>&& gives<Range, tuple_of<F>, Kind>&& finite<Range>;
 
 /// The value of a call that the compiler refused already: there is no other error.
 template <class T>
@@ -179,7 +188,7 @@ T finish_map(AsyncResult<T> handle) {
         abandon(handle);
         throw;
     }
-    return std::move(handle).get();
+    return sole_result(std::move(handle));
 }
 
 /// A braced list as a range that is valid in this full expression, and as one that is kept.

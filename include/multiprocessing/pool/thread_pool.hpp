@@ -129,7 +129,7 @@ class local_map_job final
         if constexpr (are_borrowed<Items>) {
             using item = std::remove_cvref_t<decltype(items_[0])>;
             const std::span<const item> given(items_.data(), items_.size());
-            if constexpr (std::copy_constructible<item>)
+            if constexpr (copyable<item>())
                 if (limits.timeout != std::chrono::nanoseconds::zero())
                     copies_.emplace(given);
             if (copies_)
@@ -143,10 +143,17 @@ class local_map_job final
     [[nodiscard]] bool borrows() const noexcept override { return are_borrowed<Items> && !copies_; }
 
     void execute(std::uint64_t index) noexcept override {
+        auto&& item = [&]() -> decltype(auto) {
+            if constexpr (are_borrowed<Items>)
+                return items_[index];
+            else
+                return std::move(items_[index]);
+        }();
         if constexpr (Spread)
-            this->outcomes_[index].run(this->call_.f, items_[index]);
+            this->outcomes_[index].run(this->call_.f, std::forward<decltype(item)>(item));
         else
-            this->outcomes_[index].run(this->call_.f, std::forward_as_tuple(items_[index]));
+            this->outcomes_[index].run(this->call_.f,
+                                       std::forward_as_tuple(std::forward<decltype(item)>(item)));
     }
     void release_inputs() noexcept override {
         if constexpr (!are_borrowed<Items>)

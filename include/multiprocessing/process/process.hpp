@@ -44,8 +44,10 @@ struct ProcessOptions {
 /// @note Move-only. Several threads may wait for and signal one Process at the same time. In
 /// another
 ///     process than the one that made it, waiting and asking throw ValueError.
-/// @note The child reads nothing from standard input. It ends without the exit handlers and without
-///     the destructors of static objects, which are its parent's.
+/// @note The child reads nothing from standard input. When it ends it runs the exit handlers that
+/// it
+///     registered itself and destroys the static objects that it made itself: none of its parent's
+///     and, where it was executed anew, none from before `main`.
 /// @par Python `multiprocessing.Process`. `daemon` and `name` are set by calling them with a value;
 ///     there is no `authkey` here, and `group` is nothing in Python either.
 class Process {
@@ -121,7 +123,7 @@ class Process {
             throw ValueError("Process.start: the object was made by another process");
         if (detail::this_process().daemon)
             throw ValueError("Process.start: daemonic processes are not allowed to have children");
-        const StartMethod method = method_ ? *method_ : get_start_method();
+        const StartMethod method = detail::named_or_default(method_);
         const detail::process_plan plan{name_, path_, daemon_, method};
         state_ = method == StartMethod::fork ? start_forked(plan) : start_elsewhere(plan);
         detail::child_list::instance().add(state_);

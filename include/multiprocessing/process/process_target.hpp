@@ -47,8 +47,8 @@ class typed_target final : public process_target {
         require_picklable<F>("the target");
         (require_picklable<A>("an argument"), ...);
         if constexpr ((Picklable<F> && ... && Picklable<A>)) {
-            save(out, function_);
-            std::apply([&](const A&... a) { (save(out, a), ...); }, arguments_);
+            detail::save(out, function_);
+            std::apply([&](const A&... a) { (detail::save(out, a), ...); }, arguments_);
         }
     }
 

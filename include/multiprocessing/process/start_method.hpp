@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -60,6 +61,13 @@ inline void set_start_method(StartMethod method, bool force = false) {
         before, static_cast<int>(StartMethod::fork));
     return fixed_now ? StartMethod::fork : static_cast<StartMethod>(before);
 }
+
+namespace detail {
+/// @returns what was named; else the default, which is fixed only then
+[[nodiscard]] inline StartMethod named_or_default(const std::optional<StartMethod>& named) {
+    return named ? *named : get_start_method();
+}
+}  // namespace detail
 
 /// @returns all start methods, the default first
 [[nodiscard]] inline std::vector<StartMethod> get_all_start_methods() {

@@ -69,11 +69,11 @@ class queue_handle {
             std::conditional_t<flat<T>, gathering_buffer, heap_buffer> buffer;
             const auto write = [&](std::byte* target) { buffer.copy_to(target); };
             if constexpr (flat<T>) {
-                save(buffer, value);
+                detail::save(buffer, value);
                 return memory.put(buffer.whole_size(), write, deadline);
             } else {
                 try {
-                    save(buffer, value);
+                    detail::save(buffer, value);
                     if (memory.put(buffer.whole_size(), write, deadline))
                         return true;
                 } catch (...) {
@@ -128,7 +128,7 @@ class queue_handle {
 
     static void load_whole(std::span<const std::byte> bytes, T& value, const char* call) {
         input_cursor cursor(bytes);
-        load_into(cursor, value);
+        detail::load_into(cursor, value);
         if (cursor.remaining() != 0)
             throw UnpicklingError(std::string(call) + ": bytes are left after the item");
     }
@@ -156,10 +156,11 @@ inline std::string in_milliseconds(Timeout timeout) {
 /// put() returns when the item is there, no thread works behind it, and a process may end at any
 /// moment. One that is killed inside put() or get() loses at most the item that it was moving.
 /// @note An unlimited queue grows until memory is short; then put() throws std::system_error
-///     (ENOSPC, ENOMEM). A queue that gets empty gives memory back when it has more than twice of
-///     what it keeps: 1 MiB and three times the largest item lately, at most 256 MiB. Each queue
-///     takes one descriptor and 64 GiB of addresses, no memory, in each process; where addresses or
-///     the sizes of files are limited, fewer, and it holds no more than those.
+///     (ENOSPC, ENOMEM). With 268,435,455 items any queue is full. A queue that gets empty gives
+///     memory back when it has more than twice of what it keeps: 1 MiB and three times the largest
+///     item lately, at most 256 MiB. Each queue takes one descriptor and 64 GiB of addresses, no
+///     memory, in each process; where addresses or the sizes of files are limited, fewer, and it
+///     holds no more than those.
 /// @note Strings, vectors of plain elements and aggregates of such are copied straight into the
 ///     queue and out of it, everything else once more on each side.
 /// @note Waiting calls throw KeyboardInterrupt under an InterruptGuard.

@@ -144,7 +144,7 @@ constexpr auto fields(T& value) noexcept {
 
 template <class T, class Visit>
 constexpr void for_each_field(T& value, Visit&& visit) {
-    auto tied = fields(value);
+    auto tied = detail::fields(value);
     [&]<std::size_t... I>(std::index_sequence<I...>) {
         (visit(boost::pfr::detail::sequence_tuple::get<I>(tied)), ...);
     }
@@ -164,7 +164,7 @@ struct field_types<boost::pfr::detail::sequence_tuple::tuple<Ref...>> {
 
 /// `pack` of an aggregate's member types.
 template <class T>
-using fields_of = typename field_types<decltype(fields(std::declval<T&>()))>::type;
+using fields_of = typename field_types<decltype(detail::fields(std::declval<T&>()))>::type;
 
 }  // namespace detail
 }  // namespace v0

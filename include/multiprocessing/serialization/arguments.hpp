@@ -16,17 +16,25 @@ namespace multiprocessing {
 inline namespace v0 {
 namespace detail {
 
-// Copies and moves of the list itself, and its tuple, have constructors of their own.
+/// A std::tuple or std::pair with as many members as the list `Tuple`, which convert to its types,
+/// unless it is the list's only argument.
+template <class Tuple, class T>
+concept converts_to_list = std::same_as<T, Tuple> ||
+    (requires { std::tuple_size<T>::value; } && std::tuple_size_v<T> == std::tuple_size_v<Tuple> &&
+     std::is_constructible_v<Tuple, T> &&
+     !(std::tuple_size_v<Tuple> == 1 && std::is_convertible_v<T, std::tuple_element_t<0, Tuple>>));
+
+// Copies and moves of the list itself, and tuples, have constructors of their own.
 template <class List, class... U>
 inline constexpr bool is_list_or_tuple =
     ((std::is_same_v<std::remove_cvref_t<U>, List> ||
-      std::is_same_v<std::remove_cvref_t<U>, typename List::tuple>) ||
+      converts_to_list<typename List::tuple, std::remove_cvref_t<U>>) ||
      ...);
 
 }  // namespace detail
 
 /// The arguments of a call to a function with the decayed parameters A... A braced list
-/// and a `std::tuple<A...>` convert to it; an rvalue moves in.
+/// and a tuple or a pair of what converts to A... convert to it; an rvalue moves in.
 /// @note Any other list converts too, and is then refused by one `static_assert` that says why:
 /// constraints would say no more than "no matching function".
 /// @par Python `args=(a, b)`
@@ -46,7 +54,7 @@ class arguments {
     arguments(U&&... values) : values_(std::forward<U>(values)...) {}
 
     template <class T>
-        requires std::same_as<std::remove_cvref_t<T>, tuple> arguments(T&& values)
+        requires detail::converts_to_list<tuple, std::remove_cvref_t<T>> arguments(T&& values)
             : values_(std::forward<T>(values)) {}
 
         // Another number than the function has parameters.

@@ -9,7 +9,10 @@
 #include <boost/serialization/version.hpp>
 #include <boost/serialization/wrapper.hpp>
 #include <cstdint>
+#include <memory>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include <multiprocessing/serialization/aggregate.hpp>
 #include <multiprocessing/serialization/archive.hpp>
@@ -67,18 +70,18 @@ void encode_standard(writer& out, const T& value) {
         encode_map(out, value);
     else if constexpr (how == kind::fixed)
         for (const First& element : value)
-            encode(out, element);
+            detail::encode(out, element);
     else if constexpr (how == kind::tuple)
-        std::apply([&](const auto&... member) { (encode(out, member), ...); }, value);
+        std::apply([&](const auto&... member) { (detail::encode(out, member), ...); }, value);
     else if constexpr (how == kind::partial)
-        std::apply([&](const auto&... member) { (encode(out, member), ...); },
+        std::apply([&](const auto&... member) { (detail::encode(out, member), ...); },
                    partial_access::members(value));
     else if constexpr (how == kind::variant)
         encode_variant(out, value);
     else if constexpr (how == kind::optional) {
         out.value(static_cast<std::uint8_t>(value.has_value()));
         if (value)
-            encode(out, *value);
+            detail::encode(out, *value);
     } else if constexpr (how == kind::unique) {
         out.value(static_cast<std::uint8_t>(value != nullptr));
         if (value)
@@ -89,13 +92,40 @@ void encode_standard(writer& out, const T& value) {
         else
             encode_tracked<std::remove_const_t<First>>(out, value.get(), true);
     } else if constexpr (how == kind::adaptor)
-        encode(out, opened_adaptor<T>::inside(value));
+        detail::encode(out, opened_adaptor<T>::inside(value));
     else if constexpr (how == kind::bits)
         encode_bits(out, value);
     else if constexpr (how == kind::path)
-        encode(out, value.native());
+        detail::encode(out, value.native());
     else
         static_assert(how == kind::none, "every kind is written");
+}
+
+template <class T>
+inline constexpr bool has_const_member = false;
+template <class A, class B>
+inline constexpr bool has_const_member<std::pair<A, B>> = std::is_const_v<A> || std::is_const_v<B>;
+template <class... T>
+inline constexpr bool has_const_member<std::tuple<T...>> = (std::is_const_v<T> || ...);
+
+template <class T, class... Member>
+void decode_tuple(reader& in, T& value, pack<Member...>) {
+    const auto decode_each = [&](auto&... member) { (detail::decode(in, member), ...); };
+    if constexpr (!has_const_member<T>) {
+        std::apply(decode_each, value);
+    } else {  // as in the pairs of a map: another object takes the place of this one
+        std::tuple<Member...> members;
+        std::apply(decode_each, members);
+        static_assert(std::is_nothrow_constructible_v<T, Member...>,
+                      "multiprocessing: a const member of a pair or tuple must not throw when it "
+                      "is moved");
+        std::destroy_at(std::addressof(value));
+        std::apply(
+            [&](Member&... member) {
+                std::construct_at(std::addressof(value), std::move(member)...);
+            },
+            members);
+    }
 }
 
 template <class T>
@@ -113,11 +143,11 @@ void decode_standard(reader& in, T& value) {
         decode_map(in, value);
     else if constexpr (how == kind::fixed)
         for (First& element : value)
-            decode(in, element);
+            detail::decode(in, element);
     else if constexpr (how == kind::tuple)
-        std::apply([&](auto&... member) { (decode(in, member), ...); }, value);
+        decode_tuple(in, value, typename How::list{});
     else if constexpr (how == kind::partial)
-        std::apply([&](auto&... member) { (decode(in, member), ...); },
+        std::apply([&](auto&... member) { (detail::decode(in, member), ...); },
                    partial_access::members(value));
     else if constexpr (how == kind::variant)
         decode_variant(in, value);
@@ -130,12 +160,12 @@ void decode_standard(reader& in, T& value) {
         decode_shared(in, pointer);
         value = pointer;
     } else if constexpr (how == kind::adaptor)
-        decode(in, opened_adaptor<T>::inside(value));
+        detail::decode(in, opened_adaptor<T>::inside(value));
     else if constexpr (how == kind::bits)
         decode_bits(in, value);
     else if constexpr (how == kind::path) {
         std::string text;
-        decode(in, text);
+        detail::decode(in, text);
         value = std::move(text);
     } else
         static_assert(how == kind::none, "every kind is read");
@@ -161,7 +191,7 @@ void encode(writer& out, const T& value) {
         encode_class(out, value);
     else if constexpr (way == route::aggregate) {
         out.check_depth();
-        for_each_field(value, [&](const auto& member) { encode(out, member); });
+        detail::for_each_field(value, [&](const auto& member) { detail::encode(out, member); });
     }
 }
 
@@ -183,7 +213,7 @@ void decode(reader& in, T& value) {
         decode_class(in, value);
     else if constexpr (way == route::aggregate) {
         in.check_depth();
-        for_each_field(value, [&](auto& member) { decode(in, member); });
+        detail::for_each_field(value, [&](auto& member) { detail::decode(in, member); });
     }
 }
 
@@ -211,7 +241,7 @@ void encode_member(writer& out, const T& value) {
     } else if constexpr (boost::serialization::is_wrapper<T>::type::value)
         boost::serialization::serialize_adl(out.archive(), const_cast<T&>(value), 0u);
     else
-        encode(out, value);
+        detail::encode(out, value);
 }
 
 template <class T>
@@ -234,7 +264,7 @@ void decode_member(reader& in, T& value) {
     } else if constexpr (boost::serialization::is_wrapper<T>::type::value)
         boost::serialization::serialize_adl(in.archive(), value, 0u);
     else
-        decode(in, value);
+        detail::decode(in, value);
 }
 
 }  // namespace detail

@@ -124,7 +124,7 @@ struct exception_data<WorkerLostError> {
 inline bool save_error_code(output_buffer& buffer, const std::error_code& code) {
     const std::string category = code.category().name();
     buffer.append_value(code.value());
-    save(buffer, category);
+    detail::save(buffer, category);
     return category == std::generic_category().name() ||
            category == std::system_category().name() || category == std::iostream_category().name();
 }

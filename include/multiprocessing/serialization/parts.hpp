@@ -41,7 +41,7 @@ enum class kind {
     set,       // keys inserted in order
     map,       // keys and values inserted in order
     fixed,     // std::array, T[N]
-    tuple,     // each member in turn: std::pair, std::tuple
+    tuple,     // each member in turn, const or not: std::pair, std::tuple
     partial,   // the function, then the bound values
     variant,   // index, then the alternative
     optional,  // flag, then the value
@@ -106,9 +106,10 @@ struct parts<std::array<T, N>> : made_of<kind::fixed, T> {};
 template <class T, std::size_t N>
 struct parts<T[N]> : made_of<kind::fixed, T> {};
 template <class A, class B>
-struct parts<std::pair<A, B>> : made_of<kind::tuple, A, B> {};
+struct parts<std::pair<A, B>>
+    : made_of<kind::tuple, std::remove_const_t<A>, std::remove_const_t<B>> {};
 template <class... T>
-struct parts<std::tuple<T...>> : made_of<kind::tuple, T...> {};
+struct parts<std::tuple<T...>> : made_of<kind::tuple, std::remove_const_t<T>...> {};
 template <class... T>
 struct parts<std::variant<T...>> : made_of<kind::variant, T...> {};
 template <class T>

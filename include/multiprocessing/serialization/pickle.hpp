@@ -32,7 +32,7 @@ void save(output_buffer& buffer, const T& value) {
     } else {
         try {
             writer out(buffer);
-            encode(out, value);
+            detail::encode(out, value);
         } catch (const boost::archive::archive_exception& error) {
             throw PicklingError(std::string("pickling: ") + error.what());
         }
@@ -48,7 +48,7 @@ void load_into(input_cursor& cursor, T& value) {
     } else {
         try {
             reader in(cursor);
-            decode(in, value);
+            detail::decode(in, value);
         } catch (const boost::archive::archive_exception& error) {
             throw UnpicklingError(std::string("unpickling: ") + error.what());
         } catch (const std::bad_alloc&) {
@@ -63,8 +63,8 @@ void load_into(input_cursor& cursor, T& value) {
 /// @throws UnpicklingError when the bytes are not those of a T.
 template <class T>
 [[nodiscard]] T load(input_cursor& cursor) {
-    T value{};
-    load_into(cursor, value);
+    T value = T();  // not {}: a member's default constructor may be explicit
+    detail::load_into(cursor, value);
     return value;
 }
 
@@ -114,7 +114,7 @@ template <class T>
 void dump(output_buffer& buffer, const T& value) {
     pickle_header header{.type = type_tag<T>()};
     buffer.append_value(header);
-    save(buffer, value);
+    detail::save(buffer, value);
     header.size = buffer.size() - sizeof header;
     std::memcpy(buffer.data(), &header, sizeof header);
 }
@@ -135,6 +135,11 @@ template <class T>
     } else {
         return {};
     }
+}
+
+/// A string literal, whose bytes are those of a `std::string`.
+[[nodiscard]] inline std::vector<std::byte> dumps(const char* text) {
+    return dumps(std::string(text));
 }
 
 /// Returns the value whose bytes `dumps` gave.

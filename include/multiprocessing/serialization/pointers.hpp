@@ -70,7 +70,7 @@ void encode_target(writer& out, const T& object) {
         out.value(std::uint8_t{0});  // no key: T itself
     }
     if constexpr (!std::is_abstract_v<T>)
-        encode(out, object);
+        detail::encode(out, object);
 }
 
 /// Writes 0 for null, the number of an object written before, or the next number and the object.
@@ -146,7 +146,7 @@ void decode_target(reader& in, Make make, Keep keep) {
         throw UnpicklingError("unpickling: an object of " + type_name(typeid(T)) +
                               ", which has no default constructor");
     else
-        decode(in, make(std::type_identity<T>{}));
+        detail::decode(in, make(std::type_identity<T>{}));
 }
 
 /// The object with a number read before, as a T.

@@ -28,7 +28,7 @@ void encode_element(writer& out, const T& value) {
         out.bytes(&value, sizeof value);
     } else {
         const std::size_t before = out.buffer().size();
-        encode(out, value);
+        detail::encode(out, value);
         if (out.buffer().size() == before)
             out.value(std::uint8_t{0});
     }
@@ -36,7 +36,7 @@ void encode_element(writer& out, const T& value) {
 template <class T>
 void decode_element(reader& in, T& value) {
     const std::size_t before = in.remaining();
-    decode(in, value);
+    detail::decode(in, value);
     if (in.remaining() == before)
         (void)in.value<std::uint8_t>();
 }
@@ -203,7 +203,7 @@ void decode_set(reader& in, C& values) {
     const std::size_t count = in.count();
     values.clear();
     for (std::size_t i = 0; i != count; ++i) {
-        typename C::key_type key{};
+        auto key = typename C::key_type();
         decode_element(in, key);
         values.emplace_hint(values.end(), std::move(key));
     }
@@ -214,7 +214,7 @@ void encode_map(writer& out, const C& values) {
     out.count(values.size());
     for (const auto& [key, value] : values) {
         encode_element(out, key);
-        encode(out, value);
+        detail::encode(out, value);
     }
 }
 
@@ -223,10 +223,10 @@ void decode_map(reader& in, C& values) {
     const std::size_t count = in.count();
     values.clear();
     for (std::size_t i = 0; i != count; ++i) {
-        typename C::key_type key{};
+        auto key = typename C::key_type();
         decode_element(in, key);
-        typename C::mapped_type value{};
-        decode(in, value);
+        auto value = typename C::mapped_type();
+        detail::decode(in, value);
         values.emplace_hint(values.end(), std::move(key), std::move(value));
     }
 }
@@ -238,14 +238,14 @@ void encode_variant(writer& out, const V& value) {
     if (value.valueless_by_exception())
         throw PicklingError("pickling: a std::variant without a value");
     out.value(static_cast<std::uint32_t>(value.index()));
-    std::visit([&](const auto& alternative) { encode(out, alternative); }, value);
+    std::visit([&](const auto& alternative) { detail::encode(out, alternative); }, value);
 }
 
 template <class V>
 void decode_variant(reader& in, V& value) {
     const auto index = in.value<std::uint32_t>();
     const bool found = [&]<std::size_t... I>(std::index_sequence<I...>) {
-        return ((I == index && (decode(in, value.template emplace<I>()), true)) || ...);
+        return ((I == index && (detail::decode(in, value.template emplace<I>()), true)) || ...);
     }
     (std::make_index_sequence<std::variant_size_v<V>>{});
     if (!found)
@@ -255,7 +255,7 @@ void decode_variant(reader& in, V& value) {
 template <class T>
 void decode_optional(reader& in, std::optional<T>& value) {
     if (in.flag())
-        decode(in, value.emplace());
+        detail::decode(in, value.emplace());
     else
         value.reset();
 }

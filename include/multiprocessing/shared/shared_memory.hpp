@@ -132,9 +132,10 @@ struct SharedMemoryOptions {
 ///
 /// A handle: copies name the same mapping; sent to another process, it opens the block there by its
 /// name. The name stays until unlink(); what is left when the last process of the program's family
-/// has ended, in what way ever, is removed then.
-/// @note Python before 3.13 removes blocks that it only attached to when it ends: there, call
-///     `resource_tracker.unregister(shm._name, "shared_memory")`, or pass `track=False` later.
+/// has ended, however it ended, is removed then.
+/// @note A Python program that only attaches removes the block when it ends. There, pass
+///     `track=False` (3.13 or later), or call
+///     `resource_tracker.unregister(shm._name, "shared_memory")`.
 /// @par Python `multiprocessing.shared_memory.SharedMemory(name, create, size)`
 class SharedMemory {
   public:
