@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <list>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -122,6 +123,14 @@ TEST_CASE("A ThreadPool gives items of its own to a parameter that takes them ov
         numbers(3) | std::views::transform(
                          [](int n) { return std::string(static_cast<std::size_t>(n), 'x'); }));
     CHECK(lengths.size() == 3);
+    const std::vector<std::string> texts{"a", "bc"};
+    CHECK(pool.map(
+              +[](std::string&& text) { return std::string(std::move(text)); }, texts) == texts);
+    CHECK(texts[1] == "bc");
+    CHECK(pool.starmap(+[](std::string&& text, int n) { return text + std::to_string(n); },
+                       {{"a", 1}, {"b", 2}}) == std::vector<std::string>{"a1", "b2"});
+    using Pair = std::map<std::string, int>::value_type;  // it has no assignment
+    CHECK(pool.apply([](int n) { return Pair("key", n); }, {7}) == Pair("key", 7));
     const auto values = pool.map(
         +[](std::unique_ptr<int> box) { return *box; },
         numbers(3) | std::views::transform([](int n) { return std::make_unique<int>(n); }));

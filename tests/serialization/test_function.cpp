@@ -160,6 +160,14 @@ TEST_CASE("Lists of nothing, of one, and of lists", "[arguments]") {
     };
     REQUIRE(rows({{2, 10}, {3, 2}}) == 2);
     REQUIRE(rows({std::pair(2, 10), std::pair(3L, 'a')}) == 2);
+    // One argument that could be taken for the whole list leaves the others alone.
+    using Any = mp::arguments<std::any, std::unique_ptr<int>>;
+    const auto any = [](Any list) { return std::move(list).take(); };
+    REQUIRE(*std::get<1>(any({std::pair(1, 2), std::make_unique<int>(3)})) == 3);
+    // What a braced list does not convert, a tuple does not either.
+    using Sizes = std::tuple<std::vector<int>>;
+    STATIC_REQUIRE(!mp::detail::converts_to_list<Sizes, std::tuple<int>>);
+    STATIC_REQUIRE(mp::detail::converts_to_list<std::tuple<long, int>, std::pair<int, short>&>);
     // A tuple or pair that is the only argument is no list of arguments.
     const auto pair = [](mp::arguments<std::pair<int, int>> list) { return list.values(); };
     REQUIRE(std::get<0>(pair({{1, 2}})) == std::pair(1, 2));

@@ -126,6 +126,10 @@ TEST_CASE("Strings of every character type keep their text", "[pickle]") {
 TEST_CASE("A string literal travels as a std::string", "[pickle]") {
     REQUIRE(mp::loads<std::string>(mp::dumps("text")) == "text");
     REQUIRE(mp::dumps("text") == mp::dumps(std::string("text")));
+    const char full[] = {'a', 'b'};
+    REQUIRE(mp::loads<std::string>(mp::dumps(full)) == "ab");
+    const char padded[8] = "ab";
+    REQUIRE(mp::loads<std::string>(mp::dumps(padded)) == "ab");
 }
 
 TEST_CASE("Members and elements may have an explicit default constructor", "[pickle]") {
@@ -147,6 +151,8 @@ TEST_CASE("The pairs of a map keep their const keys", "[pickle]") {
     using Pair = std::map<std::string, std::vector<int>>::value_type;
     REQUIRE(same_after_trip(std::vector<Pair>{{"a", {1}}, {"b", {}}}));
     REQUIRE(same_after_trip(std::optional<Pair>(Pair{"c", {2}})));
+    REQUIRE(same_after_trip(std::vector<std::pair<const int, double>>{{1, 0.5}, {2, 0.25}}));
+    REQUIRE(same_after_trip(std::pair<const std::string, std::deque<int>>("d", {3})));
 }
 
 TEST_CASE("A program's functions may have the names of the library's own", "[pickle]") {

@@ -53,7 +53,7 @@ void write_result(output_buffer& out, Call function) {
     if constexpr (std::is_void_v<R>)
         function();
     else
-        save<R>(out, function());
+        detail::save<R>(out, function());
 }
 
 using function_bytes = std::vector<std::byte>;

@@ -41,7 +41,7 @@ template <class T>
 constexpr bool copyable() {
     if constexpr (!std::is_copy_constructible_v<T>)
         return false;
-    else if constexpr (parts<T>::how == kind::none || parts<T>::how == kind::shared)
+    else if constexpr (parts<T>::how == kind::shared)
         return true;
     else
         return all_copyable(typename parts<T>::list{});

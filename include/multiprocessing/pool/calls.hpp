@@ -34,9 +34,9 @@ class free_calls {
                        ApplyOptions options = {}) {
         Backend::template check<F>();
         if constexpr (Backend::template accepts<F>)
-            return sole_result(submit_apply(backend_, call_of<F>{std::forward<F>(f)},
-                                            std::move(args).take(), options.timeout,
-                                            options.retries));
+            return multiprocessing::sole_result(
+                submit_apply(backend_, call_of<F>{std::forward<F>(f)}, std::move(args).take(),
+                             options.timeout, options.retries));
         else
             return refused<result_of<F>>();
     }

@@ -124,8 +124,8 @@ class Pool : public detail::pool_lifetime<Pool<F>> {
 
     R apply(Arguments args = {}, ApplyOptions options = {}) {
         if constexpr (Backend::accepts<F>)
-            return sole_result(detail::submit_apply(backend_, Call{}, std::move(args).take(),
-                                                    options.timeout, options.retries));
+            return multiprocessing::sole_result(detail::submit_apply(
+                backend_, Call{}, std::move(args).take(), options.timeout, options.retries));
         else
             return detail::refused<R>();
     }

@@ -185,10 +185,10 @@ T finish_map(AsyncResult<T> handle) {
     try {
         handle.wait();
     } catch (...) {  // the input is not looked at again; what runs already, goes on
-        abandon(handle);
+        multiprocessing::abandon(handle);
         throw;
     }
-    return sole_result(std::move(handle));
+    return multiprocessing::sole_result(std::move(handle));
 }
 
 /// A braced list as a range that is valid in this full expression, and as one that is kept.

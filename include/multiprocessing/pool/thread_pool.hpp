@@ -97,7 +97,8 @@ class local_apply_job final : public local_call_job<Call, result_of<typename Cal
 
   protected:
     void keep(std::uint64_t) override {
-        this->cell_.value = std::move(this->outcomes_[0].value);
+        if (auto& value = this->outcomes_[0].value)
+            this->cell_.value.emplace(std::move(*value));
         this->cell_.error = this->outcomes_[0].error;
     }
     void fail(std::uint64_t, const std::exception_ptr& error) override {
@@ -113,8 +114,14 @@ inline constexpr bool are_borrowed = false;
 template <class Item>
 inline constexpr bool are_borrowed<borrowed_items<Item>> = true;
 
-/// Items that stay with the caller are copied if there is a time limit: the call then returns while
-/// a thread may still have one.
+/// Whether F can be called with an item, or with the members of a row, that stays as it is.
+template <class F, class Item, bool Spread>
+inline constexpr bool leaves = std::is_invocable_v<F&, const Item&>;
+template <class F, class... A>
+inline constexpr bool leaves<F, std::tuple<A...>, true> = std::is_invocable_v<F&, const A&...>;
+
+/// Items that stay with the caller are copied, if they can be, if there is a time limit: the call
+/// then returns while a thread may still have one.
 template <class Call, class Items, bool Spread>
 class local_map_job final
     : public local_call_job<Call, list_of<result_of<typename Call::callable>>> {
@@ -143,17 +150,20 @@ class local_map_job final
     [[nodiscard]] bool borrows() const noexcept override { return are_borrowed<Items> && !copies_; }
 
     void execute(std::uint64_t index) noexcept override {
-        auto&& item = [&]() -> decltype(auto) {
-            if constexpr (are_borrowed<Items>)
-                return items_[index];
-            else
-                return std::move(items_[index]);
-        }();
-        if constexpr (Spread)
-            this->outcomes_[index].run(this->call_.f, std::forward<decltype(item)>(item));
-        else
-            this->outcomes_[index].run(this->call_.f,
-                                       std::forward_as_tuple(std::forward<decltype(item)>(item)));
+        using item = std::remove_cvref_t<decltype(items_[0])>;
+        if constexpr (!are_borrowed<Items>) {
+            run(index, this->call_.f, std::move(items_[index]));
+        } else if constexpr (leaves<decltype(this->call_.f), item, Spread>) {
+            run(index, this->call_.f, items_[index]);
+        } else {
+            static_assert(copyable<item>(),
+                          "multiprocessing: the function takes its argument over, and the elements "
+                          "of this range cannot be copied");
+            auto with_copies = [this]<class... A>(const A&... values) -> decltype(auto) {
+                return std::invoke(this->call_.f, A(values)...);
+            };
+            run(index, with_copies, items_[index]);
+        }
     }
     void release_inputs() noexcept override {
         if constexpr (!are_borrowed<Items>)
@@ -175,6 +185,13 @@ class local_map_job final
     }
 
   private:
+    template <class F, class Item>
+    void run(std::uint64_t index, F& f, Item&& item) noexcept {
+        if constexpr (Spread)
+            this->outcomes_[index].run(f, std::forward<Item>(item));
+        else
+            this->outcomes_[index].run(f, std::forward_as_tuple(std::forward<Item>(item)));
+    }
     void collect() {
         if constexpr (std::is_void_v<typename base::result>) {
             this->cell_.value.emplace();
@@ -286,7 +303,8 @@ class thread_backend {
 /// have no effect. Its destructor waits for the tasks that run.
 /// @note `map` and `starmap` refer to items that stand in a row and are of the function's own type.
 /// When they are interrupted, or the pool is terminated meanwhile, they therefore return when the
-/// items that run already are done; the others are dropped. With a `timeout` they copy the items.
+/// items that run already are done; the others are dropped. With a `timeout` they copy the items,
+/// and wait for those that run only where these cannot be copied.
 /// From other items they return at once, as `apply` does, and what runs goes on: what a function
 /// captures by reference must live on.
 /// @par Python `multiprocessing.pool.ThreadPool`

@@ -42,12 +42,10 @@ struct ProcessOptions {
 /// kills when it has not ended within a second. A process that is still running when the program
 /// exits is treated alike. A daemonic process does not outlive its parent, however that ends.
 /// @note Move-only. Several threads may wait for and signal one Process at the same time. In
-/// another
-///     process than the one that made it, waiting and asking throw ValueError.
+///     another process than the one that made it, waiting and asking throw ValueError.
 /// @note The child reads nothing from standard input. When it ends it runs the exit handlers that
-/// it
-///     registered itself and destroys the static objects that it made itself: none of its parent's
-///     and, where it was executed anew, none from before `main`.
+///     it registered itself and destroys the static objects that it made itself: none of its
+///     parent's and, where it was executed anew, none from before `main`.
 /// @par Python `multiprocessing.Process`. `daemon` and `name` are set by calling them with a value;
 ///     there is no `authkey` here, and `group` is nothing in Python either.
 class Process {
@@ -60,9 +58,8 @@ class Process {
           method_(options.start_method) {}
 
     /// @param target a function, or a callable that is neither generic nor overloaded. Under fork
-    /// it
-    ///     may hold anything, and so may the arguments; else both must be picklable
-    /// @param args the function's arguments, as a braced list or a std::tuple
+    ///     it may hold anything, and so may the arguments; else both must be picklable
+    /// @param args the function's arguments, as a braced list, a tuple or a pair
     template <class F>
         requires(!std::derived_from<std::remove_cvref_t<F>, Process> &&
                  !std::same_as<std::remove_cvref_t<F>, ProcessOptions>)

@@ -66,14 +66,14 @@ class out_archive : public boost::archive::detail::common_oarchive<out_archive> 
     void save_binary(const void* bytes, std::size_t count);
     template <class T>
     void save(const T& value) {
-        encode_member(writer_, value);
+        detail::encode_member(writer_, value);
     }
 
   protected:
     template <class T>
     void save_override(T& value) {
         if constexpr (!bookkeeping<std::remove_const_t<T>>)
-            encode_member<std::remove_const_t<T>>(writer_, value);
+            detail::encode_member<std::remove_const_t<T>>(writer_, value);
     }
 
   private:
@@ -92,7 +92,7 @@ class in_archive : public boost::archive::detail::common_iarchive<in_archive> {
     void load_binary(void* bytes, std::size_t count);
     template <class T>
     void load(T& value) {
-        decode_member(reader_, value);
+        detail::decode_member(reader_, value);
     }
     // The addresses of loaded objects are not recorded here, so a moved one needs no correction.
     void reset_object_address(const void*, const void*) {}
@@ -103,7 +103,7 @@ class in_archive : public boost::archive::detail::common_iarchive<in_archive> {
         // Boost's wrappers arrive as const temporaries around what is to be loaded.
         using Value = std::remove_const_t<T>;
         if constexpr (!bookkeeping<Value>)
-            decode_member<Value>(reader_, const_cast<Value&>(value));
+            detail::decode_member<Value>(reader_, const_cast<Value&>(value));
     }
 
   private:

@@ -16,20 +16,21 @@ namespace multiprocessing {
 inline namespace v0 {
 namespace detail {
 
-/// A std::tuple or std::pair with as many members as the list `Tuple`, which convert to its types,
-/// unless it is the list's only argument.
+/// A tuple or pair that converts to the list `Tuple`. One that converts to a function's only
+/// parameter is that argument, no list.
 template <class Tuple, class T>
-concept converts_to_list = std::same_as<T, Tuple> ||
-    (requires { std::tuple_size<T>::value; } && std::tuple_size_v<T> == std::tuple_size_v<Tuple> &&
-     std::is_constructible_v<Tuple, T> &&
+concept converts_to_list = std::same_as<std::remove_cvref_t<T>, Tuple> ||
+    (requires { std::tuple_size<std::remove_cvref_t<T>>::value; } && std::tuple_size_v<Tuple> > 0 &&
+     std::tuple_size_v<std::remove_cvref_t<T>> == std::tuple_size_v<Tuple> &&
+     std::is_convertible_v<T, Tuple> &&
      !(std::tuple_size_v<Tuple> == 1 && std::is_convertible_v<T, std::tuple_element_t<0, Tuple>>));
 
 // Copies and moves of the list itself, and tuples, have constructors of their own.
 template <class List, class... U>
-inline constexpr bool is_list_or_tuple =
-    ((std::is_same_v<std::remove_cvref_t<U>, List> ||
-      converts_to_list<typename List::tuple, std::remove_cvref_t<U>>) ||
-     ...);
+inline constexpr bool is_list_or_tuple = sizeof...(U) == 1 &&
+                                         ((std::same_as<std::remove_cvref_t<U>, List> ||
+                                           converts_to_list<typename List::tuple, U>) ||
+                                          ...);
 
 }  // namespace detail
 
@@ -54,7 +55,7 @@ class arguments {
     arguments(U&&... values) : values_(std::forward<U>(values)...) {}
 
     template <class T>
-        requires detail::converts_to_list<tuple, std::remove_cvref_t<T>> arguments(T&& values)
+        requires detail::converts_to_list<tuple, T> arguments(T&& values)
             : values_(std::forward<T>(values)) {}
 
         // Another number than the function has parameters.

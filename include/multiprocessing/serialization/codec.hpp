@@ -63,11 +63,11 @@ void encode_standard(writer& out, const T& value) {
     using First = typename first_of<typename How::list>::type;
     constexpr kind how = How::how;
     if constexpr (how == kind::block)
-        encode_block<T, First>(out, value);
+        detail::encode_block<T, First>(out, value);
     else if constexpr (how == kind::sequence || how == kind::forward || how == kind::set)
-        encode_sequence(out, value);
+        detail::encode_sequence(out, value);
     else if constexpr (how == kind::map)
-        encode_map(out, value);
+        detail::encode_map(out, value);
     else if constexpr (how == kind::fixed)
         for (const First& element : value)
             detail::encode(out, element);
@@ -77,7 +77,7 @@ void encode_standard(writer& out, const T& value) {
         std::apply([&](const auto&... member) { (detail::encode(out, member), ...); },
                    partial_access::members(value));
     else if constexpr (how == kind::variant)
-        encode_variant(out, value);
+        detail::encode_variant(out, value);
     else if constexpr (how == kind::optional) {
         out.value(static_cast<std::uint8_t>(value.has_value()));
         if (value)
@@ -85,16 +85,16 @@ void encode_standard(writer& out, const T& value) {
     } else if constexpr (how == kind::unique) {
         out.value(static_cast<std::uint8_t>(value != nullptr));
         if (value)
-            encode_target<std::remove_const_t<First>>(out, *value);
+            detail::encode_target<std::remove_const_t<First>>(out, *value);
     } else if constexpr (how == kind::shared) {
         if constexpr (requires { value.lock(); })
-            encode_tracked<std::remove_const_t<First>>(out, value.lock().get(), true);
+            detail::encode_tracked<std::remove_const_t<First>>(out, value.lock().get(), true);
         else
-            encode_tracked<std::remove_const_t<First>>(out, value.get(), true);
+            detail::encode_tracked<std::remove_const_t<First>>(out, value.get(), true);
     } else if constexpr (how == kind::adaptor)
         detail::encode(out, opened_adaptor<T>::inside(value));
     else if constexpr (how == kind::bits)
-        encode_bits(out, value);
+        detail::encode_bits(out, value);
     else if constexpr (how == kind::path)
         detail::encode(out, value.native());
     else
@@ -116,15 +116,17 @@ void decode_tuple(reader& in, T& value, pack<Member...>) {
     } else {  // as in the pairs of a map: another object takes the place of this one
         std::tuple<Member...> members;
         std::apply(decode_each, members);
-        static_assert(std::is_nothrow_constructible_v<T, Member...>,
-                      "multiprocessing: a const member of a pair or tuple must not throw when it "
-                      "is moved");
         std::destroy_at(std::addressof(value));
-        std::apply(
-            [&](Member&... member) {
-                std::construct_at(std::addressof(value), std::move(member)...);
-            },
-            members);
+        try {
+            std::apply(
+                [&](Member&... member) {
+                    std::construct_at(std::addressof(value), std::move(member)...);
+                },
+                members);
+        } catch (...) {
+            [&]() noexcept { std::construct_at(std::addressof(value)); }();
+            throw;
+        }
     }
 }
 
@@ -134,35 +136,35 @@ void decode_standard(reader& in, T& value) {
     using First = typename first_of<typename How::list>::type;
     constexpr kind how = How::how;
     if constexpr (how == kind::block)
-        decode_block<T, First>(in, value);
+        detail::decode_block<T, First>(in, value);
     else if constexpr (how == kind::sequence || how == kind::forward)
-        decode_sequence(in, value);
+        detail::decode_sequence(in, value);
     else if constexpr (how == kind::set)
-        decode_set(in, value);
+        detail::decode_set(in, value);
     else if constexpr (how == kind::map)
-        decode_map(in, value);
+        detail::decode_map(in, value);
     else if constexpr (how == kind::fixed)
         for (First& element : value)
             detail::decode(in, element);
     else if constexpr (how == kind::tuple)
-        decode_tuple(in, value, typename How::list{});
+        detail::decode_tuple(in, value, typename How::list{});
     else if constexpr (how == kind::partial)
         std::apply([&](auto&... member) { (detail::decode(in, member), ...); },
                    partial_access::members(value));
     else if constexpr (how == kind::variant)
-        decode_variant(in, value);
+        detail::decode_variant(in, value);
     else if constexpr (how == kind::optional)
-        decode_optional(in, value);
+        detail::decode_optional(in, value);
     else if constexpr (how == kind::unique)
-        decode_unique(in, value);
+        detail::decode_unique(in, value);
     else if constexpr (how == kind::shared) {
         std::shared_ptr<std::remove_const_t<First>> pointer;
-        decode_shared(in, pointer);
+        detail::decode_shared(in, pointer);
         value = pointer;
     } else if constexpr (how == kind::adaptor)
         detail::decode(in, opened_adaptor<T>::inside(value));
     else if constexpr (how == kind::bits)
-        decode_bits(in, value);
+        detail::decode_bits(in, value);
     else if constexpr (how == kind::path) {
         std::string text;
         detail::decode(in, text);
@@ -184,11 +186,11 @@ void encode(writer& out, const T& value) {
     else if constexpr (way == route::code)
         encode_code_pointer(out.buffer(), value);
     else if constexpr (way == route::standard)
-        encode_standard(out, value);
+        detail::encode_standard(out, value);
     else if constexpr (way == route::handle)
         boost::serialization::access::serialize(out.archive(), const_cast<T&>(value), 0u);
     else if constexpr (way == route::boost)
-        encode_class(out, value);
+        detail::encode_class(out, value);
     else if constexpr (way == route::aggregate) {
         out.check_depth();
         detail::for_each_field(value, [&](const auto& member) { detail::encode(out, member); });
@@ -206,11 +208,11 @@ void decode(reader& in, T& value) {
     else if constexpr (way == route::code)
         decode_code_pointer(in.cursor(), value);
     else if constexpr (way == route::standard)
-        decode_standard(in, value);
+        detail::decode_standard(in, value);
     else if constexpr (way == route::handle)
         boost::serialization::access::serialize(in.archive(), value, 0u);
     else if constexpr (way == route::boost)
-        decode_class(in, value);
+        detail::decode_class(in, value);
     else if constexpr (way == route::aggregate) {
         in.check_depth();
         detail::for_each_field(value, [&](auto& member) { detail::decode(in, member); });
@@ -230,14 +232,14 @@ inline constexpr bool is_object_pointer = std::is_pointer_v<T> && !code_pointer<
 template <class T>
 void encode_member(writer& out, const T& value) {
     if constexpr (is_object_pointer<T>)
-        encode_tracked<std::remove_cv_t<std::remove_pointer_t<T>>>(out, value, false);
+        detail::encode_tracked<std::remove_cv_t<std::remove_pointer_t<T>>>(out, value, false);
     else if constexpr (std::is_same_v<T, boost::serialization::collection_size_type>)
         out.count(value);
     else if constexpr (std::is_same_v<T, boost::serialization::item_version_type>)
         out.value(static_cast<std::uint32_t>(value));
     else if constexpr (is_array_wrapper<T>) {
         for (std::size_t i = 0; i != value.count(); ++i)
-            encode_member(out, value.address()[i]);
+            detail::encode_member(out, value.address()[i]);
     } else if constexpr (boost::serialization::is_wrapper<T>::type::value)
         boost::serialization::serialize_adl(out.archive(), const_cast<T&>(value), 0u);
     else
@@ -253,14 +255,14 @@ void decode_member(reader& in, T& value) {
             std::remove_cv_t<std::remove_pointer_t<T>>*& source;
             ~assign_last() { target = source; }
         } const assign{value, pointer};
-        decode_raw(in, pointer);
+        detail::decode_raw(in, pointer);
     } else if constexpr (std::is_same_v<T, boost::serialization::collection_size_type>)
         value = T(in.count());
     else if constexpr (std::is_same_v<T, boost::serialization::item_version_type>)
         value = T(in.value<std::uint32_t>());
     else if constexpr (is_array_wrapper<T>) {
         for (std::size_t i = 0; i != value.count(); ++i)
-            decode_member(in, value.address()[i]);
+            detail::decode_member(in, value.address()[i]);
     } else if constexpr (boost::serialization::is_wrapper<T>::type::value)
         boost::serialization::serialize_adl(in.archive(), value, 0u);
     else

@@ -191,7 +191,7 @@ void raise_exception(input_cursor& cursor, const rebuilt_exception& rebuilt) {
         };
         if constexpr (travels_as_value<E>) {
             auto error = made();
-            load_into<E>(cursor, error);
+            detail::load_into<E>(cursor, error);
             throw error;
         } else {
             throw made();

@@ -137,9 +137,10 @@ template <class T>
     }
 }
 
-/// A string literal, whose bytes are those of a `std::string`.
-[[nodiscard]] inline std::vector<std::byte> dumps(const char* text) {
-    return dumps(std::string(text));
+/// A string literal, or text in an array, travels as a `std::string`.
+template <std::size_t N>
+[[nodiscard]] std::vector<std::byte> dumps(const char (&text)[N]) {
+    return dumps(std::string(text, ::strnlen(text, N)));
 }
 
 /// Returns the value whose bytes `dumps` gave.

@@ -66,7 +66,7 @@ void encode_target(writer& out, const T& object) {
     out.check_depth();
     if constexpr (derivable<T>) {
         if (typeid(object) != typeid(T))
-            return encode_derived(out, object);
+            return detail::encode_derived(out, object);
         out.value(std::uint8_t{0});  // no key: T itself
     }
     if constexpr (!std::is_abstract_v<T>)
@@ -87,7 +87,7 @@ void encode_tracked(writer& out, const T* object, bool shared) {
     const auto [number, fresh] = out.number_of(whole, *type, shared);
     out.value(number);
     if (fresh)
-        encode_target(out, *object);
+        detail::encode_target(out, *object);
 }
 
 // ---- reading
@@ -140,7 +140,7 @@ void decode_target(reader& in, Make make, Keep keep) {
         std::string key(in.value<std::uint8_t>(), '\0');
         in.bytes(key.data(), key.size());
         if (!key.empty())
-            return decode_derived<T>(in, key, keep);
+            return detail::decode_derived<T>(in, key, keep);
     }
     if constexpr (std::is_abstract_v<T> || !std::is_default_constructible_v<T>)
         throw UnpicklingError("unpickling: an object of " + type_name(typeid(T)) +
@@ -189,7 +189,7 @@ void decode_shared(reader& in, std::shared_ptr<T>& pointer) {
     const auto number = in.value<std::uint64_t>();
     if (number == 0)
         return;
-    const auto [place, fresh] = decode_number(in, number);
+    const auto [place, fresh] = detail::decode_number(in, number);
     if (!fresh) {
         const reader::object& object = in.objects()[place];
         if (!object.owner)
@@ -202,10 +202,11 @@ void decode_shared(reader& in, std::shared_ptr<T>& pointer) {
         in.objects()[index] = {pointer, pointer.get(), &typeid(T), about_if_derivable<T>()};
         return *pointer;
     };
-    decode_target<T>(in, make, [&, index = place](T* object, void* whole, const auto* about) {
-        pointer.reset(object);
-        in.objects()[index] = {pointer, whole, nullptr, about};
-    });
+    detail::decode_target<T>(in, make,
+                             [&, index = place](T* object, void* whole, const auto* about) {
+                                 pointer.reset(object);
+                                 in.objects()[index] = {pointer, whole, nullptr, about};
+                             });
 }
 
 template <class T>
@@ -214,7 +215,7 @@ void decode_raw(reader& in, T*& pointer) {
     const auto number = in.value<std::uint64_t>();
     if (number == 0)
         return;
-    const auto [place, fresh] = decode_number(in, number);
+    const auto [place, fresh] = detail::decode_number(in, number);
     if (!fresh) {
         const reader::object& object = in.objects()[place];
         if (object.owner)
@@ -227,10 +228,11 @@ void decode_raw(reader& in, T*& pointer) {
         in.objects()[index] = {nullptr, pointer, &typeid(T), about_if_derivable<T>()};
         return *pointer;
     };
-    decode_target<T>(in, make, [&, index = place](T* object, void* whole, const auto* about) {
-        pointer = object;
-        in.objects()[index] = {nullptr, whole, nullptr, about};
-    });
+    detail::decode_target<T>(in, make,
+                             [&, index = place](T* object, void* whole, const auto* about) {
+                                 pointer = object;
+                                 in.objects()[index] = {nullptr, whole, nullptr, about};
+                             });
 }
 
 template <class T>
@@ -244,8 +246,8 @@ void decode_unique(reader& in, std::unique_ptr<T>& pointer) {
         pointer.reset(built);
         return *built;
     };
-    decode_target<Target>(in, make,
-                          [&](Target* object, void*, const auto*) { pointer.reset(object); });
+    detail::decode_target<Target>(
+        in, make, [&](Target* object, void*, const auto*) { pointer.reset(object); });
 }
 
 }  // namespace detail

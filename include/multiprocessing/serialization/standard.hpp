@@ -121,7 +121,7 @@ void encode_block(writer& out, const C& values) {
         }
     } else {
         for (const auto& value : values)
-            encode_element(out, value);
+            detail::encode_element(out, value);
     }
 }
 
@@ -133,7 +133,8 @@ void decode_block(reader& in, C& values) {
         if (size >= large_block)
             (void)in.cursor().take(in.value<std::uint8_t>());
         const std::byte* place = in.cursor().take(size);
-        if constexpr (requires { values.assign(std::size_t{}, T{}); }) {
+        if constexpr (std::is_copy_assignable_v<T> &&
+                      requires { values.assign(std::size_t{}, T{}); }) {
             if (size >= os::huge_page) {
                 values.clear();
                 values.reserve(count);
@@ -156,11 +157,11 @@ void decode_block(reader& in, C& values) {
         values.clear();
         values.reserve(room_for<T>(in, count));
         for (std::size_t i = 0; i != count; ++i)
-            decode_element(in, values.emplace_back());
+            detail::decode_element(in, values.emplace_back());
     } else {
         // A valarray cannot grow element by element: collect them, then copy.
         std::vector<T> collected;
-        decode_block<std::vector<T>, T>(in, collected);
+        detail::decode_block<std::vector<T>, T>(in, collected);
         values.resize(collected.size());
         std::move(collected.begin(), collected.end(), std::begin(values));
     }
@@ -172,7 +173,7 @@ template <class C>
 void encode_sequence(writer& out, const C& values) {
     out.count(static_cast<std::size_t>(std::distance(values.begin(), values.end())));
     for (auto&& value : values)
-        encode_element(out, static_cast<const typename C::value_type&>(value));
+        detail::encode_element(out, static_cast<const typename C::value_type&>(value));
 }
 
 template <class C>
@@ -183,16 +184,16 @@ void decode_sequence(reader& in, C& values) {
         auto last = values.before_begin();
         for (std::size_t i = 0; i != count; ++i) {
             last = values.emplace_after(last);
-            decode_element(in, *last);
+            detail::decode_element(in, *last);
         }
     } else {
         for (std::size_t i = 0; i != count; ++i) {
             if constexpr (std::is_same_v<typename C::value_type, bool>) {
                 bool value = false;
-                decode_element(in, value);
+                detail::decode_element(in, value);
                 values.push_back(value);
             } else {
-                decode_element(in, values.emplace_back());
+                detail::decode_element(in, values.emplace_back());
             }
         }
     }
@@ -204,7 +205,7 @@ void decode_set(reader& in, C& values) {
     values.clear();
     for (std::size_t i = 0; i != count; ++i) {
         auto key = typename C::key_type();
-        decode_element(in, key);
+        detail::decode_element(in, key);
         values.emplace_hint(values.end(), std::move(key));
     }
 }
@@ -213,7 +214,7 @@ template <class C>
 void encode_map(writer& out, const C& values) {
     out.count(values.size());
     for (const auto& [key, value] : values) {
-        encode_element(out, key);
+        detail::encode_element(out, key);
         detail::encode(out, value);
     }
 }
@@ -224,7 +225,7 @@ void decode_map(reader& in, C& values) {
     values.clear();
     for (std::size_t i = 0; i != count; ++i) {
         auto key = typename C::key_type();
-        decode_element(in, key);
+        detail::decode_element(in, key);
         auto value = typename C::mapped_type();
         detail::decode(in, value);
         values.emplace_hint(values.end(), std::move(key), std::move(value));
