@@ -126,6 +126,12 @@ TEST_CASE("A ThreadPool gives items of its own to a parameter that takes them ov
     const std::vector<std::string> texts{"a", "bc"};
     CHECK(pool.map(
               +[](std::string&& text) { return std::string(std::move(text)); }, texts) == texts);
+    CHECK(pool.map(
+              +[](std::string&& text) -> std::string&& { return std::move(text); }, texts) ==
+          texts);
+    CHECK(texts[1] == "bc");
+    pool.map(
+        +[](std::string&& text) { text.clear(); }, texts);
     CHECK(texts[1] == "bc");
     CHECK(pool.starmap(+[](std::string&& text, int n) { return text + std::to_string(n); },
                        {{"a", 1}, {"b", 2}}) == std::vector<std::string>{"a1", "b2"});

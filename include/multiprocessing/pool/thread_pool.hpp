@@ -159,9 +159,8 @@ class local_map_job final
             static_assert(copyable<item>(),
                           "multiprocessing: the function takes its argument over, and the elements "
                           "of this range cannot be copied");
-            auto with_copies = [this]<class... A>(const A&... values) -> decltype(auto) {
-                return std::invoke(this->call_.f, A(values)...);
-            };
+            auto with_copies = [this]<class... A>(const A&... values) ->
+                typename base::result { return std::invoke(this->call_.f, A(values)...); };
             run(index, with_copies, items_[index]);
         }
     }
