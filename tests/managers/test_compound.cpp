@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // d[key] += 1 and its kin: what they do in the server, and for which values they exist.
+#include <chrono>
 #include <complex>
 #include <cstdint>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -101,6 +103,32 @@ TEST_CASE("Items of lists and arrays, and a Value, are changed by compound opera
     texts[0] += 'c';
     texts[0] += texts[0];
     CHECK(texts[0].get() == "abcabc");
+}
+
+TEST_CASE("Elements are compared with other types and printed", "[managers]") {
+    const Watch watch;
+    mp::Manager manager;
+    const auto counts = manager.dict<std::string, std::size_t>();
+    counts["n"] = 3;
+    CHECK(counts["n"] == 3);
+    CHECK(3 == counts["n"]);
+    CHECK(counts["n"] != 4);
+    const auto names = manager.list<std::string>({"Ada"});
+    CHECK(names[0] == "Ada");
+    CHECK(names[0] == std::string("Ada"));
+    const auto array = manager.Array<double>(2);
+    CHECK(array[0] == 0);
+    CHECK(array[0] == array[1]);
+    CHECK(manager.Value<double>(2).value() == 2);
+    std::ostringstream text;
+    text << names[0] << ' ' << counts["n"];
+    CHECK(text.str() == "Ada 3");
+    const auto queue = manager.Queue<int>(1);
+    queue.put(1, false);
+    CHECK_THROWS_AS(queue.put(2, true, std::chrono::milliseconds(1)), mp::Full);
+    CHECK(queue.get(true, std::chrono::hours(1)) == 1);
+    CHECK_THROWS_AS(queue.get(false), mp::Empty);
+    CHECK(manager.Lock().acquire(true, std::chrono::hours(1)));
 }
 
 TEST_CASE("wait_for of a manager's condition gives what the predicate said last", "[managers]") {

@@ -146,6 +146,20 @@ TEST_CASE("A queue gives back what was put, in order, of every kind and size", "
     CHECK(flags.get());
 }
 
+TEST_CASE("put and get take Python's block and timeout", "[queues]") {
+    const mp::Queue<int> queue(1);
+    queue.put(1, false);
+    CHECK_THROWS_AS(queue.put(2, false), mp::Full);
+    CHECK_THROWS_AS(queue.put(2, true, 1ms), mp::Full);
+    CHECK_THROWS_AS(queue.put(2, false, std::chrono::hours(1)), mp::Full);
+    CHECK(queue.get(true) == 1);
+    CHECK_THROWS_AS(queue.get(false), mp::Empty);
+    CHECK_THROWS_AS(queue.get(true, 1ms), mp::Empty);
+    CHECK_THROWS_AS(queue.get(false, std::chrono::hours(1)), mp::Empty);
+    queue.put(3, true);
+    CHECK(queue.get(false) == 3);
+}
+
 TEST_CASE("Blocks of every size inside an item arrive as they were", "[queues]") {
     const mp::Queue<Picture> pictures;
     std::vector<Picture> sent;

@@ -2,6 +2,8 @@
 // Array and RawArray: what they are made from, and that a copy names the same elements.
 #include <multiprocessing/shared/array.hpp>
 
+#include <ranges>
+#include <sstream>
 #include <stdexcept>
 #include <vector>
 
@@ -20,6 +22,14 @@ TEST_CASE("An Array holds zeros, a list or a range", "[shared]") {
     const std::vector<float> values{1, 2};
     const mp::RawArray range(values);
     CHECK((range.size() == 2 && range[1] == 2));
+    const auto odd = [](int n) { return n % 2 == 1; };
+    const mp::Array filtered(list | std::views::filter(odd));  // a view without a const begin()
+    CHECK((filtered.size() == 2 && filtered[1] == 3));
+    std::istringstream text("4 5 6");
+    const mp::RawArray<long> streamed(std::views::istream<int>(text));  // which is read but once
+    CHECK((streamed.size() == 3 && streamed[2] == 6));
+    const mp::Lock lock;
+    CHECK(mp::Array<int>(list | std::views::filter(odd), lock).get_lock() == lock);
     CHECK(mp::Array<char>(0).size() == 0);
     CHECK_THROWS_AS(mp::Array<int>(-1), mp::ValueError);
     CHECK_THROWS_AS(mp::Array<double>(std::int64_t{1} << 61), mp::ValueError);

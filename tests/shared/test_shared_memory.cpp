@@ -530,6 +530,23 @@ TEST_CASE("ShareableList keeps items of every type", "[shareable_list]") {
     list.shm().unlink();
 }
 
+TEST_CASE("ShareableList is made from any range", "[shareable_list]") {
+    std::vector<int> numbers{1, 2};
+    const ShareableList list(numbers);
+    CHECK((list.size() == 2 && list.at(1) == 2));
+    const ShareableList squares(std::views::iota(1, 4) |
+                                std::views::transform([](int n) { return n * 0.5; }));
+    CHECK((squares.size() == 3 && squares.at(2) == 1.5));
+    const ShareableList texts(std::vector<std::string>{"a", "b"});
+    CHECK(texts.at(1) == "b");
+    const ShareableList flags(std::vector<bool>{true});
+    CHECK(flags.at(0) == true);
+    const ShareableList copy(list);  // which names the same
+    CHECK(copy.shm().name() == list.shm().name());
+    for (const ShareableList& each : {list, squares, texts, flags})
+        each.shm().unlink();
+}
+
 TEST_CASE("ShareableList changes items and their types in place, within their slots",
           "[shareable_list]") {
     const ShareableList list{1, "four"};

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // Value and RawValue: one object in several processes.
+#include <multiprocessing/shared/array.hpp>
 #include <multiprocessing/shared/value.hpp>
 
+#include <bitset>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
 
 #include <multiprocessing/serialization/pickle.hpp>
 
@@ -33,6 +39,37 @@ TEST_CASE("A Value uses the lock that it is given", "[shared]") {
     mp::AnyLock& same = value.get_lock();
     CHECK(same == lock);
     CHECK(mp::loads<mp::Value<double>>(mp::dumps(value)).get_lock() == lock);
+}
+
+TEST_CASE("A const Value gives its lock to those who want to name its type", "[shared]") {
+    const mp::Value<int> counter(0);
+    const auto count = [counter] {
+        const std::lock_guard<mp::AnyLock> guard(counter.get_lock());
+        return ++counter.value();
+    };
+    CHECK(count() == 1);
+    const mp::Array<int> array{1};
+    const std::unique_lock<mp::AnyLock> guard(array.get_lock());
+    CHECK(array.get_lock().locked());
+}
+
+TEST_CASE("Optionals, variants and bits lie in a Value", "[shared]") {
+    const mp::Value<std::optional<int>> best;
+    CHECK_FALSE(best.value().has_value());
+    Child other([&] {
+        best.value() = 7;
+        return 0;
+    });
+    CHECK(other.join() == 0);
+    CHECK(best.value() == 7);
+    const mp::Value<std::variant<int, double>> either(0.5);
+    CHECK(std::get<double>(either.value()) == 0.5);
+    const mp::Value<std::bitset<70>> flags;
+    flags.value().set(69);
+    CHECK(flags.value().count() == 1);
+    STATIC_REQUIRE(!mp::detail::plain_value<std::optional<std::string>>());
+    STATIC_REQUIRE(!mp::detail::plain_value<std::variant<int, std::unique_ptr<int>>>());
+    STATIC_REQUIRE(!mp::detail::plain_value<std::optional<int*>>());
 }
 
 TEST_CASE("A copy and a pickled handle name the same value", "[shared]") {

@@ -38,6 +38,24 @@ TEST_CASE("A Lock is held by one process at a time", "[synchronize]") {
     CHECK(next.join() == 7);
 }
 
+TEST_CASE("acquire takes Python's block and timeout", "[synchronize]") {
+    const mp::Lock lock;
+    CHECK(lock.acquire(true, std::chrono::hours(1)));
+    Child other([&] {
+        const bool refused = !lock.acquire(true, std::chrono::milliseconds(1)) &&
+                             !lock.acquire(false, std::chrono::hours(1));
+        return refused ? 0 : 1;
+    });
+    CHECK(other.join() == 0);
+    lock.release();
+    const mp::Semaphore semaphore(1);
+    CHECK(semaphore.acquire(false, std::chrono::hours(1)));
+    CHECK_FALSE(semaphore.acquire(true, std::chrono::milliseconds(1)));
+    const mp::Condition condition;
+    CHECK(condition.acquire(true, std::chrono::hours(1)));
+    condition.release();
+}
+
 TEST_CASE("Only the holder releases a lock", "[synchronize]") {
     const mp::Lock lock;
     const mp::RLock recursive;

@@ -31,6 +31,9 @@ class acquirer_proxy : public proxy<Derived> {
     bool acquire(std::same_as<bool> auto block) const { return block ? acquire() : try_lock(); }
     /// The same; gives up after the timeout. @returns whether the caller holds it now
     bool acquire(Timeout timeout) const { return acquire_for(timeout); }
+    bool acquire(std::same_as<bool> auto block, Timeout timeout) const {
+        return block ? acquire(timeout) : try_lock();
+    }
     /// @throws ValueError when nobody holds it; an RLock, when the calling thread does not
     void release() const { this->ask(verb::unlock).send(); }
 

@@ -2,7 +2,9 @@
 // What every proxy is: a counted handle to an object in a manager's server that travels anywhere.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
@@ -171,7 +173,27 @@ class element : public compound_operators<element<T, Place>, T> {
     }
 
     friend bool operator==(const element& a, const T& b) { return a.get() == b; }
-    friend bool operator==(const element& a, const element& b) { return a.get() == b.get(); }
+// Numbers compare as the language has it, `n == 0` for an unsigned n, say.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-compare"
+    template <class Number>
+        requires(std::is_arithmetic_v<T>&& std::is_arithmetic_v<Number> && !std::same_as<Number, T>)
+    friend bool operator==(const element& a, Number b) {
+        return a.get() == b;
+    }
+#pragma GCC diagnostic pop
+    friend bool operator==(const element& a, const element& b) {
+        return a.get() == b.get();
+    }
+    template <class C, class Traits>
+        requires requires(std::basic_ostream<C, Traits>& out, const T& value) {
+            out << value;
+        }
+    friend std::basic_ostream<C, Traits>& operator<<(std::basic_ostream<C, Traits>& out,
+                                                     const element& of) {
+        out << of.get();
+        return out;
+    }
 
   private:
     Place place_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -39,6 +40,13 @@ class QueueProxy : public detail::managed::proxy<QueueProxy<T>> {
         if (!put_for(value, timeout))
             throw Full("QueueProxy.put: no room in time");
     }
+    /// The same; put_nowait() if `block` is false. @par Python `put(obj, block, timeout)`
+    void put(const T& value, std::same_as<bool> auto block) const {
+        block ? put(value) : put_nowait(value);
+    }
+    void put(const T& value, std::same_as<bool> auto block, Timeout timeout) const {
+        block ? put(value, timeout) : put_nowait(value);
+    }
     /// The same. @throws Full when there is no room now
     void put_nowait(const T& value) const {
         if (!put_for(value, Timeout(std::chrono::seconds(0))))
@@ -53,6 +61,11 @@ class QueueProxy : public detail::managed::proxy<QueueProxy<T>> {
         if (auto item = get_for(timeout))
             return *std::move(item);
         throw Empty("QueueProxy.get: nothing arrived in time");
+    }
+    /// The same; get_nowait() if `block` is false. @par Python `get(block, timeout)`
+    T get(std::same_as<bool> auto block) const { return block ? get() : get_nowait(); }
+    T get(std::same_as<bool> auto block, Timeout timeout) const {
+        return block ? get(timeout) : get_nowait();
     }
     /// The same. @throws Empty when there is nothing now
     T get_nowait() const {

@@ -142,8 +142,8 @@ class Context {
     }
     /// @param source what the constructor of the class takes: a size or values, and perhaps a lock
     template <class T, class... Source>
-    [[nodiscard]] ::multiprocessing::Array<T> Array(const Source&... source) const {
-        return ::multiprocessing::Array<T>(source...);
+    [[nodiscard]] ::multiprocessing::Array<T> Array(Source&&... source) const {
+        return ::multiprocessing::Array<T>(std::forward<Source>(source)...);
     }
     template <class T, class... Lock>
     [[nodiscard]] ::multiprocessing::Array<T> Array(std::initializer_list<T> values,
@@ -151,8 +151,8 @@ class Context {
         return ::multiprocessing::Array<T>(values, lock...);
     }
     template <class T, class Source>
-    [[nodiscard]] ::multiprocessing::RawArray<T> RawArray(const Source& source) const {
-        return ::multiprocessing::RawArray<T>(source);
+    [[nodiscard]] ::multiprocessing::RawArray<T> RawArray(Source&& source) const {
+        return ::multiprocessing::RawArray<T>(std::forward<Source>(source));
     }
     template <class T>
     [[nodiscard]] ::multiprocessing::RawArray<T> RawArray(std::initializer_list<T> values) const {

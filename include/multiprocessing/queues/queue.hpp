@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -185,6 +186,13 @@ class Queue : public detail::queue_handle<T> {
         if (!this->put_until(value, detail::Deadline(timeout), "Queue.put"))
             throw Full("Queue.put: no room within " + detail::in_milliseconds(timeout));
     }
+    /// The same; put_nowait() if `block` is false. @par Python `put(obj, block, timeout)`
+    void put(const T& value, std::same_as<bool> auto block) const {
+        block ? put(value) : put_nowait(value);
+    }
+    void put(const T& value, std::same_as<bool> auto block, Timeout timeout) const {
+        block ? put(value, timeout) : put_nowait(value);
+    }
     /// The same. @throws Full when there is no room now
     void put_nowait(const T& value) const {
         if (!this->put_until(value, detail::Deadline(std::chrono::seconds(0)), "Queue.put_nowait"))
@@ -200,6 +208,11 @@ class Queue : public detail::queue_handle<T> {
         if (auto item = this->get_until(detail::Deadline(timeout), "Queue.get"))
             return *std::move(item);
         throw Empty("Queue.get: nothing arrived in " + detail::in_milliseconds(timeout));
+    }
+    /// The same; get_nowait() if `block` is false. @par Python `get(block, timeout)`
+    T get(std::same_as<bool> auto block) const { return block ? get() : get_nowait(); }
+    T get(std::same_as<bool> auto block, Timeout timeout) const {
+        return block ? get(timeout) : get_nowait();
     }
     /// The same. @throws Empty when there is nothing now
     T get_nowait() const {

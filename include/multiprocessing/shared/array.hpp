@@ -15,6 +15,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <multiprocessing/core/count.hpp>
 #include <multiprocessing/core/errors.hpp>
@@ -30,7 +31,7 @@ namespace detail {
 
 /// What a shared array is made from: a range, but no handle, whose copy names the same memory.
 template <class R>
-concept array_source = std::ranges::forward_range<R> && !handle<std::remove_cvref_t<R>>;
+concept array_source = std::ranges::input_range<R> && !handle<std::remove_cvref_t<R>>;
 
 /// What Array and RawArray share: a head, and the elements after it.
 template <class T>
@@ -80,9 +81,17 @@ class array_handle : private plain_check<T> {
         std::uninitialized_value_construct_n(data(), number);
     }
     template <array_source R>
-    explicit array_handle(const R& values) : array_handle(Count(std::ranges::distance(values))) {
-        std::ranges::transform(values, data(),
-                               [](const auto& value) { return static_cast<T>(value); });
+    explicit array_handle(R&& values) {
+        if constexpr (std::ranges::forward_range<R>) {
+            *this = array_handle(Count(std::ranges::distance(values)));
+            std::ranges::transform(values, data(),
+                                   [](auto&& value) { return static_cast<T>(value); });
+        } else {
+            std::vector<T> collected;
+            for (auto&& value : values)
+                collected.push_back(static_cast<T>(value));
+            *this = array_handle(collected);
+        }
     }
 
     /// @throws UnpicklingError when the memory has no room for all elements, too
@@ -118,14 +127,14 @@ class Array : public detail::array_handle<T> {
     Array(std::initializer_list<T> values, AnyLock lock)
         : detail::array_handle<T>(values), lock_(std::move(lock)) {}
     template <detail::array_source R>
-    explicit Array(const R& values) : detail::array_handle<T>(values), lock_(this->block_) {}
+    explicit Array(R&& values)
+        : detail::array_handle<T>(std::forward<R>(values)), lock_(this->block_) {}
     template <detail::array_source R>
-    Array(const R& values, AnyLock lock)
-        : detail::array_handle<T>(values), lock_(std::move(lock)) {}
+    Array(R&& values, AnyLock lock)
+        : detail::array_handle<T>(std::forward<R>(values)), lock_(std::move(lock)) {}
 
     /// The lock that was given, or the RLock made.
-    [[nodiscard]] AnyLock& get_lock() noexcept { return lock_; }
-    [[nodiscard]] const AnyLock& get_lock() const noexcept { return lock_; }
+    [[nodiscard]] AnyLock& get_lock() const noexcept { return lock_; }
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
@@ -134,12 +143,12 @@ class Array : public detail::array_handle<T> {
     }
 
   private:
-    AnyLock lock_;
+    mutable AnyLock lock_;  // as Value's
 };
 template <detail::array_source R>
-Array(const R&) -> Array<std::ranges::range_value_t<R>>;
+Array(R&&) -> Array<std::ranges::range_value_t<R>>;
 template <detail::array_source R>
-Array(const R&, AnyLock) -> Array<std::ranges::range_value_t<R>>;
+Array(R&&, AnyLock) -> Array<std::ranges::range_value_t<R>>;
 
 /// As Array, without a lock.
 /// @par Python `multiprocessing.RawArray`
@@ -152,7 +161,7 @@ class RawArray : public detail::array_handle<T> {
     explicit RawArray(Count size) : detail::array_handle<T>(size) {}
     RawArray(std::initializer_list<T> values) : detail::array_handle<T>(values) {}
     template <detail::array_source R>
-    explicit RawArray(const R& values) : detail::array_handle<T>(values) {}
+    explicit RawArray(R&& values) : detail::array_handle<T>(std::forward<R>(values)) {}
 
     template <class Archive>
     void serialize(Archive& archive, unsigned version) {
@@ -160,7 +169,7 @@ class RawArray : public detail::array_handle<T> {
     }
 };
 template <detail::array_source R>
-RawArray(const R&) -> RawArray<std::ranges::range_value_t<R>>;
+RawArray(R&&) -> RawArray<std::ranges::range_value_t<R>>;
 
 }  // namespace v0
 }  // namespace multiprocessing

@@ -29,8 +29,10 @@ constexpr bool plain_value() {
         constexpr kind how = parts<T>::how;
         if constexpr (how == kind::fixed || how == kind::tuple || how == kind::bytes)
             return all_plain(typename parts<T>::list{});
+        else if constexpr (how == kind::optional || how == kind::variant)
+            return std::is_trivially_copyable_v<T> && all_plain(typename parts<T>::list{});
         else
-            return false;
+            return how == kind::bits;
     } else if constexpr (way == route::aggregate) {
         if constexpr (std::is_trivially_copy_constructible_v<T> &&
                       std::is_trivially_destructible_v<T>)

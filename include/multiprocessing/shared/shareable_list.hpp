@@ -9,10 +9,12 @@
 #include <initializer_list>
 #include <iterator>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,20 @@
 
 namespace multiprocessing {
 inline namespace v0 {
+namespace shared_memory {
+class ShareableList;
+}
+namespace detail {
+
+/// What a new list is made from: a range, but neither a list nor a text.
+template <class R>
+concept shareable_items =
+    !std::same_as<std::remove_cvref_t<R>, shared_memory::ShareableList> &&
+    !std::convertible_to<R, std::string_view> && std::ranges::input_range<R> &&
+    std::convertible_to<std::ranges::range_value_t<R>, shared_memory::ShareableValue>;
+
+}  // namespace detail
+
 namespace shared_memory {
 
 /// A list whose length is fixed and whose items change in place: an item may change its type; a
@@ -57,8 +73,9 @@ class ShareableList {
     /// more
     ShareableList(std::initializer_list<ShareableValue> items)
         : ShareableList(std::span(items.begin(), items.size()), std::nullopt) {}
-    template <std::same_as<std::vector<ShareableValue>> Items>
-    explicit ShareableList(const Items& items) : ShareableList(std::span(items), std::nullopt) {}
+    template <detail::shareable_items Items>
+    explicit ShareableList(Items&& items)
+        : ShareableList(std::span<const ShareableValue>(collected(items)), std::nullopt) {}
     /// Opens a list. @throws std::system_error (ENOENT); ValueError when the block holds no list
     // A template, as the one above: a braced list with a designator must not be taken for a text.
     template <std::convertible_to<std::string_view> Text>
@@ -75,9 +92,9 @@ class ShareableList {
     /// Makes a list under a name; who finds it finds all items. @throws as above, and EEXIST
     ShareableList(std::initializer_list<ShareableValue> items, const std::string& name)
         : ShareableList(std::span(items.begin(), items.size()), std::optional(name)) {}
-    template <std::same_as<std::vector<ShareableValue>> Items>
-    ShareableList(const Items& items, const std::string& name)
-        : ShareableList(std::span(items), std::optional(name)) {}
+    template <detail::shareable_items Items>
+    ShareableList(Items&& items, const std::string& name)
+        : ShareableList(std::span<const ShareableValue>(collected(items)), std::optional(name)) {}
 
     [[nodiscard]] const SharedMemory& shm() const noexcept { return memory_; }
     [[nodiscard]] std::size_t size() const { return layout().size(); }
@@ -227,6 +244,13 @@ class ShareableList {
     }
 
   private:
+    template <class Items>
+    static std::vector<ShareableValue> collected(Items& items) {
+        std::vector<ShareableValue> list;
+        for (auto&& item : items)
+            list.emplace_back(static_cast<std::ranges::range_value_t<Items>>(item));
+        return list;
+    }
     ShareableList(std::span<const ShareableValue> items, const std::optional<std::string>& name) {
         const auto [size, head] = detail::list_layout::plan(items);
         const auto make = [&, &head = head](std::span<std::byte> bytes) {

@@ -16,7 +16,7 @@ inline namespace v0 {
 /// An object in shared memory, with a lock beside it that its users take.
 ///
 /// A handle: copies name the same object; it can be sent to any process. T is plain: numbers,
-/// enumerations, and aggregates, arrays, pairs and tuples of such.
+/// enumerations, and aggregates, arrays, pairs, tuples, optionals and variants of such.
 /// @note `v.value() += 1` is a read and a write: hold get_lock() around it.
 /// @par Python `multiprocessing.Value(type, value, lock=)`; reading `v.value` takes the lock there,
 ///     value() takes none
@@ -35,8 +35,7 @@ class Value : private detail::plain_check<T> {
     [[nodiscard]] T& value() const { return block_.as<memory>()->value; }
     [[nodiscard]] T& get_obj() const { return value(); }
     /// The lock that was given, or the RLock made.
-    [[nodiscard]] AnyLock& get_lock() noexcept { return lock_; }
-    [[nodiscard]] const AnyLock& get_lock() const noexcept { return lock_; }
+    [[nodiscard]] AnyLock& get_lock() const noexcept { return lock_; }
 
     /// Two handles are equal when they name the same object.
     friend bool operator==(const Value& a, const Value& b) noexcept { return a.block_ == b.block_; }
@@ -60,7 +59,7 @@ class Value : private detail::plain_check<T> {
     }
 
     detail::shared_block block_;
-    AnyLock lock_;
+    mutable AnyLock lock_;  // a handle, which is const in a const Value no more than the object
 };
 
 /// An object in shared memory without a lock.

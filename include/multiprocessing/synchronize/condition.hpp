@@ -40,6 +40,9 @@ class Condition {
     bool acquire() const { return lock_.acquire(); }
     bool acquire(std::same_as<bool> auto block) const { return lock_.acquire(block); }
     bool acquire(Timeout timeout) const { return lock_.acquire(timeout); }
+    bool acquire(std::same_as<bool> auto block, Timeout timeout) const {
+        return lock_.acquire(block, timeout);
+    }
     void release() const { lock_.release(); }
     void lock() const { lock_.lock(); }
     bool try_lock() const { return lock_.try_lock(); }

@@ -33,6 +33,9 @@ class lock_handle {
     bool acquire(std::same_as<bool> auto block) const { return block ? acquire() : try_lock(); }
     /// The same; gives up after the timeout. @returns whether the caller holds it now
     bool acquire(Timeout timeout) const { return core().acquire(Deadline(timeout)); }
+    bool acquire(std::same_as<bool> auto block, Timeout timeout) const {
+        return block ? acquire(timeout) : try_lock();
+    }
     /// @throws ValueError when the calling thread does not hold it
     void release() const { core().release(); }
 

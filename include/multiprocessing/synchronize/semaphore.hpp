@@ -40,6 +40,9 @@ class Semaphore {
     bool acquire(std::same_as<bool> auto block) const { return block ? acquire() : try_lock(); }
     /// The same; gives up after the timeout. @returns whether it got one
     bool acquire(Timeout timeout) const { return core().acquire(detail::Deadline(timeout)); }
+    bool acquire(std::same_as<bool> auto block, Timeout timeout) const {
+        return block ? acquire(timeout) : try_lock();
+    }
     /// Gives a permit back. @throws ValueError when there would be more than the most
     void release() const {
         if (!core().release(1))
