@@ -28,6 +28,7 @@ TEST_CASE("An Array holds zeros, a list or a range", "[shared]") {
     std::istringstream text("4 5 6");
     const mp::RawArray<long> streamed(std::views::istream<int>(text));  // which is read but once
     CHECK((streamed.size() == 3 && streamed[2] == 6));
+    CHECK(mp::Array<double>(std::views::iota(std::size_t{0}, std::size_t{4}))[3] == 3);
     const mp::Lock lock;
     CHECK(mp::Array<int>(list | std::views::filter(odd), lock).get_lock() == lock);
     CHECK(mp::Array<char>(0).size() == 0);

@@ -541,9 +541,16 @@ TEST_CASE("ShareableList is made from any range", "[shareable_list]") {
     CHECK(texts.at(1) == "b");
     const ShareableList flags(std::vector<bool>{true});
     CHECK(flags.at(0) == true);
+    const std::vector<ShareableValue> values{1, "one"};
+    const ShareableList named(std::span{values}, unused_name().c_str());
+    CHECK(named.at(1) == "one");
+    STATIC_REQUIRE(!std::is_constructible_v<ShareableList, const char8_t*>);
+    STATIC_REQUIRE(!std::is_constructible_v<ShareableList, std::u16string>);
+    struct Derived : ShareableList {};
+    STATIC_REQUIRE(!std::is_constructible_v<ShareableList, Derived&>);
     const ShareableList copy(list);  // which names the same
     CHECK(copy.shm().name() == list.shm().name());
-    for (const ShareableList& each : {list, squares, texts, flags})
+    for (const ShareableList& each : {list, squares, texts, flags, named})
         each.shm().unlink();
 }
 

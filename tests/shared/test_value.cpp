@@ -64,6 +64,8 @@ TEST_CASE("Optionals, variants and bits lie in a Value", "[shared]") {
     CHECK(best.value() == 7);
     const mp::Value<std::variant<int, double>> either(0.5);
     CHECK(std::get<double>(either.value()) == 0.5);
+    const mp::Value<std::optional<std::pair<int, int>>> pair(std::pair(1, 2));
+    CHECK(pair.value()->second == 2);
     const mp::Value<std::bitset<70>> flags;
     flags.value().set(69);
     CHECK(flags.value().count() == 1);

@@ -83,7 +83,7 @@ class array_handle : private plain_check<T> {
     template <array_source R>
     explicit array_handle(R&& values) {
         if constexpr (std::ranges::forward_range<R>) {
-            *this = array_handle(Count(std::ranges::distance(values)));
+            *this = array_handle(static_cast<std::ptrdiff_t>(std::ranges::distance(values)));
             std::ranges::transform(values, data(),
                                    [](auto&& value) { return static_cast<T>(value); });
         } else {

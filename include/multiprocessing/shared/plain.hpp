@@ -30,7 +30,8 @@ constexpr bool plain_value() {
         if constexpr (how == kind::fixed || how == kind::tuple || how == kind::bytes)
             return all_plain(typename parts<T>::list{});
         else if constexpr (how == kind::optional || how == kind::variant)
-            return std::is_trivially_copyable_v<T> && all_plain(typename parts<T>::list{});
+            return std::is_trivially_copy_constructible_v<T> &&
+                   std::is_trivially_destructible_v<T> && all_plain(typename parts<T>::list{});
         else
             return how == kind::bits;
     } else if constexpr (way == route::aggregate) {

@@ -33,9 +33,10 @@ namespace detail {
 /// What a new list is made from: a range, but neither a list nor a text.
 template <class R>
 concept shareable_items =
-    !std::same_as<std::remove_cvref_t<R>, shared_memory::ShareableList> &&
+    !std::is_base_of_v<shared_memory::ShareableList, std::remove_cvref_t<R>> &&
     !std::convertible_to<R, std::string_view> && std::ranges::input_range<R> &&
-    std::convertible_to<std::ranges::range_value_t<R>, shared_memory::ShareableValue>;
+    std::convertible_to<std::ranges::range_value_t<R>, shared_memory::ShareableValue> &&
+    !one_of<std::ranges::range_value_t<R>, wchar_t, char8_t, char16_t, char32_t>;
 
 }  // namespace detail
 
@@ -72,10 +73,9 @@ class ShareableList {
     /// @throws std::system_error (ENOSPC); ValueError for a text or bytes of 9,999,992 bytes or
     /// more
     ShareableList(std::initializer_list<ShareableValue> items)
-        : ShareableList(std::span(items.begin(), items.size()), std::nullopt) {}
+        : ShareableList(std::nullopt, std::span(items.begin(), items.size())) {}
     template <detail::shareable_items Items>
-    explicit ShareableList(Items&& items)
-        : ShareableList(std::span<const ShareableValue>(collected(items)), std::nullopt) {}
+    explicit ShareableList(Items&& items) : ShareableList(std::nullopt, collected(items)) {}
     /// Opens a list. @throws std::system_error (ENOENT); ValueError when the block holds no list
     // A template, as the one above: a braced list with a designator must not be taken for a text.
     template <std::convertible_to<std::string_view> Text>
@@ -91,10 +91,10 @@ class ShareableList {
     }
     /// Makes a list under a name; who finds it finds all items. @throws as above, and EEXIST
     ShareableList(std::initializer_list<ShareableValue> items, const std::string& name)
-        : ShareableList(std::span(items.begin(), items.size()), std::optional(name)) {}
+        : ShareableList(std::optional(name), std::span(items.begin(), items.size())) {}
     template <detail::shareable_items Items>
     ShareableList(Items&& items, const std::string& name)
-        : ShareableList(std::span<const ShareableValue>(collected(items)), std::optional(name)) {}
+        : ShareableList(std::optional(name), collected(items)) {}
 
     [[nodiscard]] const SharedMemory& shm() const noexcept { return memory_; }
     [[nodiscard]] std::size_t size() const { return layout().size(); }
@@ -251,7 +251,7 @@ class ShareableList {
             list.emplace_back(static_cast<std::ranges::range_value_t<Items>>(item));
         return list;
     }
-    ShareableList(std::span<const ShareableValue> items, const std::optional<std::string>& name) {
+    ShareableList(const std::optional<std::string>& name, std::span<const ShareableValue> items) {
         const auto [size, head] = detail::list_layout::plan(items);
         const auto make = [&, &head = head](std::span<std::byte> bytes) {
             detail::list_layout(bytes).make(head, items);
