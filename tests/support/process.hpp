@@ -121,7 +121,9 @@ inline char state_of(pid_t pid) {
 /// The process exists and is no zombie.
 inline bool is_running(pid_t pid) {
     const char state = state_of(pid);
-    return state != '\0' && state != 'Z' && state != 'X';
+    if (state == 'Z')  // a sanitizer's thread keeps its sockets open until it has ended, too
+        return status_number("Threads", pid) > 1;
+    return state != '\0' && state != 'X';
 }
 
 /// Sends SIGSTOP. @returns whether the process stands still
