@@ -19,6 +19,11 @@ std::unique_ptr<int> boxed(int value) {
     return std::make_unique<int>(value);
 }
 
+struct Link {
+    int value = 0;
+    mp::AsyncResult<std::shared_ptr<Link>> next;
+};
+
 struct Branch {
     int value = 0;
     std::vector<std::unique_ptr<Branch>> branches;
@@ -112,6 +117,28 @@ TEST_CASE("AsyncResult.get on an rvalue moves the value out, from the last copy 
         CHECK(result.get() == numbers(1000));  // the other copy still has it
         CHECK(std::move(result).get(patience) == numbers(1000));
     });
+}
+
+TEST_CASE("AsyncResult: a handle is assigned one that lies in its own result",
+          "[pool][threads][async_result]") {
+    mp::ThreadPool pool(1);
+    for (const bool moves : {false, true}) {
+        mp::AsyncResult<std::shared_ptr<Link>> at;
+        for (int i = 0; i < 100; ++i)
+            at = pool.apply_async(
+                [next = at](int value) {
+                    return std::make_shared<Link>(Link{value, next});
+                },
+                {i});
+        for (int i = 99; i > 0; --i) {
+            REQUIRE(at.get(patience)->value == i);
+            if (moves)
+                at = std::move(at.get()->next);
+            else
+                at = at.get()->next;
+        }
+        CHECK(at.get()->value == 0);
+    }
 }
 
 // A vector of unique_ptr says that it can be copied, and does not compile where it is.

@@ -54,7 +54,6 @@ struct result_cell {
     std::shared_ptr<executor> runs_on;
     std::optional<std::conditional_t<std::is_void_v<T>, std::monostate, T>> value;
     std::exception_ptr error;
-    std::atomic<std::uint32_t> handles{1};  // AsyncResults that share this
 };
 
 /// Has the outcome given to whichever function is there for it.
@@ -90,21 +89,6 @@ class AsyncResult {
 
     /// Refers to no call; every member but assignment throws ValueError.
     AsyncResult() = default;
-    AsyncResult(const AsyncResult& other) noexcept : job_(other.job_), cell_(other.cell_) {
-        if (cell_ != nullptr)
-            cell_->handles.fetch_add(1, std::memory_order_relaxed);
-    }
-    AsyncResult(AsyncResult&& other) noexcept
-        : job_(std::move(other.job_)), cell_(std::exchange(other.cell_, nullptr)) {}
-    AsyncResult& operator=(AsyncResult other) noexcept {
-        std::swap(job_, other.job_);
-        std::swap(cell_, other.cell_);
-        return *this;
-    }
-    ~AsyncResult() {
-        if (cell_ != nullptr)
-            cell_->handles.fetch_sub(1, std::memory_order_acq_rel);
-    }
 
     /// Waits for the call and returns its result.
     /// @throws what the call threw; TimeoutError when it ran longer than its `.timeout`;
@@ -164,17 +148,16 @@ class AsyncResult {
 
   private:
     template <class U>
-    friend AsyncResult<U> make_async_result(detail::counted<detail::job> made,
-                                            detail::result_cell<U>& cell);
+    friend AsyncResult<U> make_async_result(detail::job_handle made, detail::result_cell<U>& cell);
     template <class U>
     friend U sole_result(AsyncResult<U>&& handle);
     template <class U>
     friend void abandon(const AsyncResult<U>& dropped) noexcept;
 
-    AsyncResult(detail::counted<detail::job> made, detail::result_cell<T>& cell) noexcept
-        : job_(std::move(made)), cell_(&cell) {}
+    AsyncResult(detail::job_handle made, detail::result_cell<T>& cell) noexcept
+        : cell_(&cell), job_(std::move(made)) {}
     detail::result_cell<T>& cell() const {
-        if (cell_ == nullptr)
+        if (!job_)
             throw ValueError("AsyncResult: it refers to no call");
         return *cell_;
     }
@@ -195,7 +178,7 @@ class AsyncResult {
     }
     auto take() {
         check_error();
-        if (cell_->handles.load(std::memory_order_acquire) == 1)
+        if (job_->handles() == 1)
             return std::move(*cell_->value);
         if constexpr (detail::copyable<T>())
             return *cell_->value;
@@ -204,13 +187,14 @@ class AsyncResult {
                 "AsyncResult.get: the result cannot be copied, and this is not its only owner");
     }
 
-    detail::counted<detail::job> job_;
-    detail::result_cell<T>* cell_ = nullptr;
+    detail::result_cell<T>* cell_ = nullptr;  // a part of the job
+    // Last, for an assignment may release the job in whose result the assigned handle lies.
+    detail::job_handle job_;
 };
 
 /// For the pools: the first handle of a job that was just made.
 template <class T>
-AsyncResult<T> make_async_result(detail::counted<detail::job> made, detail::result_cell<T>& cell) {
+AsyncResult<T> make_async_result(detail::job_handle made, detail::result_cell<T>& cell) {
     return AsyncResult<T>(std::move(made), cell);
 }
 

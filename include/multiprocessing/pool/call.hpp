@@ -47,11 +47,11 @@ struct sent_function {
         std::memcpy(out.data() + at, &header, sizeof header);
         append_padding(out);
     }
-    [[nodiscard]] std::uint8_t cost_key() const noexcept {
-        std::uintptr_t key = reinterpret_cast<std::uintptr_t>(&execute_sent<F>);
+    [[nodiscard]] callee called() const noexcept {
+        callee named{reinterpret_cast<const void*>(&execute_sent<F>), nullptr};
         if constexpr (std::is_pointer_v<std::decay_t<F>>)
-            key ^= reinterpret_cast<std::uintptr_t>(f);
-        return static_cast<std::uint8_t>((key >> 4) * 0x9E3779B97F4A7C15ULL >> 56);
+            named.function = reinterpret_cast<const void*>(f);
+        return named;
     }
     static run_header make_header(const code_ref& thunk, const job_limits& limits) noexcept {
         run_header header;
@@ -73,7 +73,10 @@ struct bound_function {
         static const code_ref thunk = encode_code(reinterpret_cast<void*>(&execute_bound<F>));
         out.append_value(sent_function<F>::make_header(thunk, limits));
     }
-    [[nodiscard]] std::uint8_t cost_key() const noexcept { return 0; }
+    [[nodiscard]] callee called() const noexcept {
+        const auto* const thunk = reinterpret_cast<const void*>(&execute_bound<F>);
+        return {thunk, thunk};
+    }
 };
 
 // ---- in the parent: jobs
@@ -107,7 +110,8 @@ class call_job : public remote_job {
     [[nodiscard]] std::uint64_t result_size() const noexcept override {
         return fixed_result_size<result>();
     }
-    [[nodiscard]] std::uint8_t cost_key() const noexcept override { return call_.cost_key(); }
+    [[nodiscard]] callee called() const noexcept override { return call_.called(); }
+    [[nodiscard]] std::uint8_t cost_key() const noexcept override { return call_.called().hash(); }
 
   protected:
     /// Writes items by `write(index)`, each in the form that its run demands.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -68,10 +69,12 @@ class dispatcher {
     outcome send_next(worker_slot& worker, std::size_t workers, std::vector<job_ref>& rejected) {
         packed_ = flight{};
         flight& packed = packed_;
+        packed.slices.reserve(usual_slices_);
         const std::uint64_t chunks_left = worker.chunks_left;
         pack(worker, workers, packed, rejected);
         if (packed.items == 0)
             return outcome::nothing;
+        usual_slices_ = packed.slices.size();
         task_header header;
         header.number = packed.number = worker.link->next_number();
         header.items = packed.items;
@@ -177,6 +180,7 @@ class dispatcher {
     cost_table costs_;
     run_writer runs_;
     flight packed_;
+    std::size_t usual_slices_ = 1;  // of a message: as many as the last one had
     spill_buffer message_;
     alignas(16) std::byte buffer_[channel_layout::message_size];
 };

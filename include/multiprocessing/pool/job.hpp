@@ -27,7 +27,10 @@ inline namespace v0 {
 namespace detail {
 
 class job;
-template <class Job>
+// What a reference adds to a job's counts: the upper half counts those of AsyncResults.
+inline constexpr std::uint64_t one_reference = 1;
+inline constexpr std::uint64_t one_handle = one_reference + (std::uint64_t{1} << 32);
+template <class Job, std::uint64_t Weight = one_reference>
 class counted;
 
 /// What carries jobs out: a pool of processes or of threads. Jobs keep it alive.
@@ -109,6 +112,10 @@ class job : public job_memory {
     }
     [[nodiscard]] const std::atomic<bool>& ready() const noexcept { return ready_; }
     [[nodiscard]] bool settled() const noexcept { return open_ == 0; }
+    /// How many AsyncResults share it.
+    [[nodiscard]] std::uint64_t handles() const noexcept {
+        return counts_.load(std::memory_order_acquire) >> 32;
+    }
 
     /// Settles one item with an error.
     void reject(std::uint64_t index, const std::exception_ptr& error) {
@@ -163,7 +170,7 @@ class job : public job_memory {
     virtual void notify() noexcept {}
 
   private:
-    template <class>
+    template <class, std::uint64_t>
     friend class counted;
 
     static constexpr job_limits one_call{};
@@ -177,8 +184,24 @@ class job : public job_memory {
 
     std::uint64_t open_;
     std::unique_ptr<job_details> details_;  // none for most jobs
-    std::atomic<std::uint32_t> references_{0};
+    std::atomic<std::uint64_t> counts_{0};
     std::atomic<bool> ready_{false};
+};
+
+/// The function of a call, by addresses.
+struct callee {
+    const void* thunk = nullptr;     // how it is called
+    const void* function = nullptr;  // null unless it is a plain function
+
+    /// Whether both are known to be the same.
+    [[nodiscard]] bool is(const callee& other) const noexcept {
+        return function != nullptr && function == other.function && thunk == other.thunk;
+    }
+    [[nodiscard]] std::uint8_t hash() const noexcept {
+        const std::uint64_t key =
+            reinterpret_cast<std::uintptr_t>(thunk) ^ reinterpret_cast<std::uintptr_t>(function);
+        return static_cast<std::uint8_t>((key >> 4) * 0x9E3779B97F4A7C15ULL >> 56);
+    }
 };
 
 /// A job whose items are executed in other processes: they can be written as often as needed.
@@ -194,6 +217,9 @@ class remote_job : public job {
                                       output_buffer& out, std::exception_ptr& failure) = 0;
     /// Bytes of each result if all have the same size and need no decoding, else 0.
     [[nodiscard]] virtual std::uint64_t result_size() const noexcept = 0;
+    /// What is called, as far as addresses tell. Jobs with the same function, time limit and chunk
+    /// have the same prefix.
+    [[nodiscard]] virtual callee called() const noexcept { return {}; }
     /// Jobs with equal keys cost about the same per item.
     [[nodiscard]] virtual std::uint8_t cost_key() const noexcept = 0;
 
@@ -225,32 +251,40 @@ class remote_job : public job {
 };
 
 /// A counted reference to a job.
-template <class Job>
+template <class Job, std::uint64_t Weight>
 class counted {
   public:
     counted() = default;
     explicit counted(Job* referred) noexcept : job_(referred) {
         if (job_ != nullptr)
-            count().fetch_add(1, std::memory_order_relaxed);
+            counts().fetch_add(Weight, std::memory_order_relaxed);
+    }
+    /// To a job that no other thread knows yet, so that counting costs nothing.
+    static counted to_new(Job& made) noexcept {
+        counted first;
+        first.job_ = &made;
+        auto& counts = first.counts();
+        counts.store(counts.load(std::memory_order_relaxed) + Weight, std::memory_order_relaxed);
+        return first;
     }
     counted(const counted& other) noexcept : counted(other.job_) {}
     counted(counted&& other) noexcept : job_(std::exchange(other.job_, nullptr)) {}
     template <class Derived>
-        requires std::derived_from<Derived, Job> counted(const counted<Derived>& other)
+        requires std::derived_from<Derived, Job> counted(const counted<Derived, Weight>& other)
     noexcept : counted(other.get()) {}
     counted& operator=(counted other) noexcept {
         std::swap(job_, other.job_);
         return *this;
     }
     ~counted() {
-        if (job_ != nullptr && count().fetch_sub(1, std::memory_order_acq_rel) == 1)
+        if (job_ != nullptr && counts().fetch_sub(Weight, std::memory_order_acq_rel) == Weight)
             delete job_;
     }
 
     /// The reference itself as one to what the job is known to be.
     template <class Derived>
-    [[nodiscard]] counted<Derived> as() && noexcept {
-        counted<Derived> same;
+    [[nodiscard]] counted<Derived, Weight> as() && noexcept {
+        counted<Derived, Weight> same;
         same.job_ = static_cast<Derived*>(std::exchange(job_, nullptr));
         return same;
     }
@@ -261,16 +295,17 @@ class counted {
     [[nodiscard]] explicit operator bool() const noexcept { return job_ != nullptr; }
 
   private:
-    template <class>
+    template <class, std::uint64_t>
     friend class counted;
 
-    [[nodiscard]] std::atomic<std::uint32_t>& count() const noexcept {
-        return static_cast<job*>(job_)->references_;
+    [[nodiscard]] std::atomic<std::uint64_t>& counts() const noexcept {
+        return static_cast<job*>(job_)->counts_;
     }
     Job* job_ = nullptr;
 };
 
 using job_ref = counted<remote_job>;
+using job_handle = counted<job, one_handle>;
 
 /// A part of a job: items `first` to `first + count`.
 struct slice {

@@ -147,15 +147,11 @@ class run_writer {
         began_ = false;
         try {
             const sender_keeps keeps;  // the job does, and tasks may be taken back
-            prefix_.clear();
-            owner.write_prefix(prefix_);
-            if (!joins || !continues_run(owner, message)) {
-                began_ = true;
-                append_padding(message);
-                run_at_ = message.size();
-                run_owner_ = &owner;
-                run_prefix_ = prefix_.size();
-                message.append(prefix_.data(), prefix_.size());
+            if (!joins || !repeats_call(owner)) {
+                prefix_.clear();
+                owner.write_prefix(prefix_);
+                if (!joins || !continues_run(owner, message))
+                    begin_run(owner, message);
             }
             const std::uint64_t written =
                 owner.write_items(first, count, enough_items(), message, failure);
@@ -176,7 +172,24 @@ class run_writer {
   private:
     /// Bytes of items: a long prefix is to be a small part of what is sent.
     [[nodiscard]] std::size_t enough_items() const noexcept {
-        return std::clamp(8 * prefix_.size(), enough_, whole_chunks);
+        return std::clamp(8 * run_prefix_, enough_, whole_chunks);
+    }
+    void begin_run(const remote_job& owner, output_buffer& message) {
+        began_ = true;
+        append_padding(message);
+        run_at_ = message.size();
+        run_owner_ = &owner;
+        run_prefix_ = prefix_.size();
+        message.append(prefix_.data(), prefix_.size());
+    }
+    /// Whether a job's prefix need not be written to know that it is the last run's.
+    [[nodiscard]] bool repeats_call(const remote_job& owner) const noexcept {
+        if (run_at_ == no_run || run_owner_ == &owner)
+            return run_at_ != no_run;
+        const job_limits& limits = owner.limits();
+        const job_limits& of_run = run_owner_->limits();
+        return limits.chunk == 1 && of_run.chunk == 1 && limits.timeout == of_run.timeout &&
+               owner.called().is(run_owner_->called());
     }
     // What is claimed together belongs to one job, so that it can be cancelled alone.
     [[nodiscard]] bool continues_run(const remote_job& owner,
@@ -207,7 +220,7 @@ class run_writer {
 
     heap_buffer prefix_;
     std::size_t run_at_ = no_run, run_prefix_ = 0, enough_ = cut_chunks;
-    const remote_job* run_owner_ = nullptr;  // whose items began the run
+    const remote_job* run_owner_ = nullptr;  // whose items began the run; its flight keeps it
     bool began_ = false;
 };
 

@@ -143,9 +143,9 @@ template <class T>
 /// Takes `made` over. @returns its handle
 template <class Backend, class Job, class OnResult, class OnError>
 auto submit_job(Backend& backend, Job* made, OnResult& on_result, OnError& on_error) {
-    counted<job> owned(made);
+    auto owned = counted<job>::to_new(*made);
     set_callbacks(*made, made->cell(), on_result, on_error);
-    auto handle = make_async_result(owned, made->cell());
+    auto handle = make_async_result(job_handle::to_new(*made), made->cell());
     backend.running().submit({&owned, 1});
     return handle;
 }
@@ -231,7 +231,7 @@ auto submit_imap(Backend& backend, Call call, Range&& range, const ImapOptions& 
         job_limits of_chunk = limits;
         of_chunk.items = of_chunk.chunk = items.size();
         auto* const made = new job_type(call, std::move(items), of_chunk, runs_on, line);
-        return chunk_of_input<result>{counted<job>(made), &made->results()};
+        return chunk_of_input<result>{counted<job>::to_new(*made), &made->results()};
     };
     using view = std::views::all_t<Range>;
     using source = range_source<result, view, item, decltype(make)>;
