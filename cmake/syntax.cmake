@@ -31,3 +31,16 @@ add_test(NAME syntax.parse_pool COMMAND ${CMAKE_CXX_COMPILER} ${flags} -Werror -
                                         "${parsed}" -o "${parsed}${suffix}")
 set_tests_properties(syntax.parse_pool PROPERTIES FIXTURES_SETUP parsed_pool TIMEOUT 120)
 set(pool_syntax_flags ${flags} -include "${parsed}")
+
+# set_syntax_flags(SOURCE): sets `flags` to those that suffice for SOURCE, and `fixture` to what its test
+# requires.
+function(set_syntax_flags source)
+  file(STRINGS ${source} narrow REGEX "<multiprocessing/(pool|serialization)\\.hpp>")
+  if(narrow)
+    set(flags ${pool_syntax_flags} PARENT_SCOPE)
+    set(fixture parsed_pool PARENT_SCOPE)
+  else()
+    set(flags ${syntax_flags} PARENT_SCOPE)
+    set(fixture "" PARENT_SCOPE)
+  endif()
+endfunction()

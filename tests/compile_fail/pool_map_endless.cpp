@@ -1,7 +1,7 @@
 // expect: this range has no end, so that map would never return: use imap
 // SPDX-License-Identifier: BSL-1.0
 // map waits for the last result.
-#include <multiprocessing.hpp>
+#include <multiprocessing/pool.hpp>
 #include <ranges>
 namespace mp = multiprocessing;
 

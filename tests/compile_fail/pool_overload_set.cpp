@@ -1,7 +1,7 @@
 // expect: map
 // SPDX-License-Identifier: BSL-1.0
 // The name of two functions does not say which one is meant.
-#include <multiprocessing.hpp>
+#include <multiprocessing/pool.hpp>
 namespace mp = multiprocessing;
 
 int twice(int x) {

@@ -9,7 +9,7 @@
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
 
-struct Point {
+struct Message {
     double x, y;
     std::string label;
 };
@@ -17,8 +17,8 @@ struct Point {
 void pipes(const std::vector<std::byte>& bytes) {
     mp::Connection c1, c2;
     auto [left, right] = mp::Pipe();
-    left.send(Point{1, 2, "a"});
-    Point p = right.recv<Point>();
+    left.send(Message{1, 2, "a"});
+    Message p = right.recv<Message>();
     left.send_bytes(bytes);
     auto b = right.recv_bytes();
     right.poll();

@@ -22,4 +22,5 @@ static_assert(
 int main() {
     mp::get_logger();
     mp::log_to_stderr(mp::LogLevel::info);
+    return 0;
 }
