@@ -7,7 +7,7 @@
 # that is not in <>, and ends with its `main`, which may lack its `return`.
 function(add_programs_together target)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
-  set(batch_size 8)  # compiled at once
+  set(batch_size 16)  # compiled at once
   set(declarations)
   set(lookups)
   set(links)

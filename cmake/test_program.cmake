@@ -2,7 +2,7 @@
 # add_test_program(FLOOR [WHOLE_LIBRARY] [SUBJECTS WORD+WORD...]): tests/FLOOR/test_*.cpp become the
 # program test_FLOOR, and every file one CTest entry. WHOLE_LIBRARY: they include all of it, so it is
 # parsed beforehand; the floors below must show that their headers suffice. Some files are compiled at
-# once, for each would compile what it uses of the library again: five; or, where SUBJECTS are given
+# once, for each would compile what it uses of the library again: seven; or, where SUBJECTS are given
 # because others' names collide, those whose names begin with one of the words, else by first word.
 option(MULTIPROCESSING_UNITY_TESTS "Compile some files of a test program at once" ON)
 
@@ -16,7 +16,7 @@ function(add_test_program floor)
   add_executable(test_${floor} ${sources})
   target_link_libraries(test_${floor} PRIVATE test_main multiprocessing_warnings)
   set_target_properties(test_${floor} PROPERTIES UNITY_BUILD ${MULTIPROCESSING_UNITY_TESTS}
-                                                 UNITY_BUILD_BATCH_SIZE 5)
+                                                 UNITY_BUILD_BATCH_SIZE 7)
   cmake_parse_arguments(PARSE_ARGV 1 arg "WHOLE_LIBRARY" "" "SUBJECTS")
   if(arg_SUBJECTS)
     set_target_properties(test_${floor} PROPERTIES UNITY_BUILD_MODE GROUP)

@@ -35,4 +35,5 @@ int main() {
     mp::Value<int> value = context.Value(0, lock);
     mp::Array<int> array = context.Array<int>({1, 2, 3});
     [[maybe_unused]] auto zeros = context.Array<double>(1000);
+    return 0;
 }

@@ -17,4 +17,5 @@ int main() {
         pool.terminate();
         pool.join();
     }
+    return 0;
 }

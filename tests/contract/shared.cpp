@@ -121,4 +121,6 @@ struct Pixel {
 
 }  // namespace
 
-int main() {}
+int main() {
+    return 0;
+}

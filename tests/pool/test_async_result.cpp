@@ -28,10 +28,10 @@ struct Branch {
     int value = 0;
     std::vector<std::unique_ptr<Branch>> branches;
 };
-Branch grow(int value) {
+Branch branch_out(int value) {
     Branch grown{value, {}};
     if (value > 0)
-        grown.branches.push_back(std::make_unique<Branch>(grow(value - 1)));
+        grown.branches.push_back(std::make_unique<Branch>(branch_out(value - 1)));
     return grown;
 }
 
@@ -153,7 +153,7 @@ TEST_CASE("Results hold containers of what can only be moved", "[pool][async_res
         auto other = pending;
         CHECK_THROWS_AS(std::move(other).get(), mp::ValueError);  // it is not the only owner
 
-        const Branch grown = pool.apply(grow, {2});
+        const Branch grown = pool.apply(branch_out, {2});
         REQUIRE(grown.branches.size() == 1);
         REQUIRE(grown.branches[0]->branches.size() == 1);
         CHECK(grown.branches[0]->branches[0]->value == 0);
